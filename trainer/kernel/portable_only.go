@@ -1,0 +1,5 @@
+//go:build !onednn
+
+package kernel
+
+func best32() Set[float32] { return Portable[float32]{} }

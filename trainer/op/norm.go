@@ -1,0 +1,254 @@
+package op
+
+import (
+	"math"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"ablate/trainer/kernel"
+)
+
+// NormKind is where a normalization takes its statistics from.
+type NormKind int
+
+// The kinds of normalization.
+const (
+	Affine NormKind = iota // no statistics: a scale (if gamma is given) and a shift
+	Batch                  // per channel, over the images of a view and their pixels
+	Group                  // per image, over its pixels and the channels of a group
+)
+
+// NormSpec describes a normalization.
+type NormSpec[T kernel.Float] struct {
+	Kind   NormKind
+	Groups int  // Group: how many; layer norm has one
+	Views  int  // Batch: the images are this many equal parts, each with statistics of its own
+	ReLU   bool // follow with a ReLU
+
+	// Batch: given, Mean and Var [C] are used instead of the batch's
+	// statistics. Such a node has no gradient.
+	Mean, Var []T
+
+	// Batch: called at every run with the statistics of each view: mean [C]
+	// and sum of squared deviations m2 [C] over rows values a channel.
+	Observe func(mean, m2 []T, rows int)
+}
+
+// NormEps is epsilon of every normalization, inside the root.
+const NormEps = 1e-5
+
+// Norm computes act(norm(x)*gamma + beta + residual) in one pass each way,
+// for x and residual [N, H, W, C] or [N, C], gamma and beta [C]. gamma and
+// residual may be nil.
+func Norm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], x, gamma, beta, residual *G.Node) *G.Node {
+	n := newNorm(k, spec, x.Shape())
+	inputs := G.Nodes{x, beta}
+	if gamma != nil {
+		n.gammaAt = len(inputs)
+		inputs = append(inputs, gamma)
+	}
+	if residual != nil {
+		n.residualAt = len(inputs)
+		inputs = append(inputs, residual)
+	}
+	diff := make([]bool, len(inputs))
+	for i := range diff {
+		diff[i] = spec.Mean == nil
+	}
+	return apply(&op[T]{name: "norm", forward: n.forward, diff: diff, backward: n.backward}, x.Shape(), inputs...)
+}
+
+// norm is the state of one normalization. All coefficient slices are
+// [blocks, channels] of its view.
+type norm[T kernel.Float] struct {
+	k      kernel.Set[T]
+	spec   NormSpec[T]
+	view   kernel.View
+	groups int // per block; as many as channels for batch statistics
+
+	gammaAt, residualAt int // input positions, 0 if absent
+
+	mean, m2     []T // per channel
+	center, rstd []T // what x is normalized by, per channel: those of its group
+	scale, shift []T // of the forward pass
+	slope, lift  []T // of the backward pass, beside scale
+	sumG, sumGX  []T
+
+	dgamma, dbeta, dres []T
+}
+
+func newNorm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], shape tensor.Shape) *norm[T] {
+	c := shape[len(shape)-1]
+	rows := shape.TotalSize() / c
+	n := &norm[T]{k: k, spec: spec, view: kernel.View{Blocks: 1, Rows: rows, Channels: c}, groups: c}
+	switch {
+	case spec.Kind == Batch && spec.Mean == nil:
+		n.view = kernel.View{Blocks: spec.Views, Rows: rows / spec.Views, Channels: c}
+	case spec.Kind == Group:
+		n.view = kernel.View{Blocks: shape[0], Rows: rows / shape[0], Channels: c}
+		n.groups = spec.Groups
+	}
+	nc := n.view.Blocks * c
+	for _, s := range []*[]T{&n.mean, &n.m2, &n.center, &n.rstd, &n.scale, &n.shift, &n.slope, &n.lift, &n.sumG, &n.sumGX} {
+		*s = make([]T, nc)
+	}
+	n.dgamma, n.dbeta = make([]T, c), make([]T, c)
+	return n
+}
+
+// optional returns input i, or nil where i is 0: no such input.
+func optional[T kernel.Float](in [][]T, i int) []T {
+	if i == 0 {
+		return nil
+	}
+	return in[i]
+}
+
+func (n *norm[T]) forward(y []T, in [][]T) {
+	x, beta, gamma := in[0], in[1], optional(in, n.gammaAt)
+	scale := n.scale
+	switch {
+	case n.spec.Kind == Affine:
+		scale = gamma
+		copy(n.shift, beta)
+	case n.spec.Mean != nil:
+		for c := range n.center {
+			n.center[c] = n.spec.Mean[c]
+			n.rstd[c] = T(1 / math.Sqrt(float64(n.spec.Var[c])+NormEps))
+		}
+		n.fold(gamma, beta)
+	default:
+		n.k.Moments(n.mean, n.m2, x, n.view)
+		n.observe()
+		n.statistics()
+		n.fold(gamma, beta)
+	}
+	n.k.ScaleShift(y, x, optional(in, n.residualAt), scale, n.shift, n.view, n.spec.ReLU)
+}
+
+func (n *norm[T]) observe() {
+	if n.spec.Observe == nil {
+		return
+	}
+	c := n.view.Channels
+	for b := range n.view.Blocks {
+		n.spec.Observe(n.mean[b*c:][:c], n.m2[b*c:][:c], n.view.Rows)
+	}
+}
+
+// eachGroup calls f with the range of coefficients of every group.
+func (n *norm[T]) eachGroup(f func(from, to int)) {
+	size := n.view.Channels / n.groups
+	for from := 0; from < len(n.mean); from += size {
+		f(from, from+size)
+	}
+}
+
+// statistics merges the moments of a group's channels into those of the
+// group (Chan et al.'s parallel variance).
+func (n *norm[T]) statistics() {
+	rows := float64(n.view.Rows)
+	n.eachGroup(func(from, to int) {
+		size := float64(to - from)
+		mean := 0.0
+		for _, m := range n.mean[from:to] {
+			mean += float64(m)
+		}
+		mean /= size
+		ss := 0.0
+		for i := from; i < to; i++ {
+			d := float64(n.mean[i]) - mean
+			ss += float64(n.m2[i]) + rows*d*d
+		}
+		rstd := 1 / math.Sqrt(ss/(rows*size)+NormEps)
+		for i := from; i < to; i++ {
+			n.center[i], n.rstd[i] = T(mean), T(rstd)
+		}
+	})
+}
+
+// fold turns normalization and affine map into one scale and one shift.
+func (n *norm[T]) fold(gamma, beta []T) {
+	for i := range n.scale {
+		c := i % n.view.Channels
+		n.scale[i] = n.rstd[i] * gamma[c]
+		n.shift[i] = beta[c] - n.center[i]*n.scale[i]
+	}
+}
+
+func (n *norm[T]) backward(in G.Nodes, y, dy *G.Node) G.Nodes {
+	if n.residualAt > 0 {
+		n.dres = make([]T, in[0].Shape().TotalSize())
+	}
+	inputs := G.Nodes{dy, in[0], y}
+	if n.gammaAt > 0 {
+		inputs = append(inputs, in[n.gammaAt])
+	}
+	dx := apply(&op[T]{name: "norm.dx", forward: n.gradients}, in[0].Shape(), inputs...)
+	grads := make(G.Nodes, len(in))
+	grads[0] = dx
+	grads[1] = part("norm.dbeta", dx, n.dbeta, in[1].Shape())
+	if n.gammaAt > 0 {
+		grads[n.gammaAt] = part("norm.dgamma", dx, n.dgamma, in[n.gammaAt].Shape())
+	}
+	if n.residualAt > 0 {
+		grads[n.residualAt] = part("norm.dresidual", dx, n.dres, in[n.residualAt].Shape())
+	}
+	return grads
+}
+
+// gradients computes dx and, beside it, dgamma, dbeta and dres. Its inputs
+// are dy, x, y and, if there is one, gamma.
+func (n *norm[T]) gradients(dx []T, in [][]T) {
+	dy, x, y := in[0], in[1], in[2]
+	if !n.spec.ReLU {
+		y = nil
+	}
+	if n.gammaAt == 0 { // only an affine norm may lack its gamma
+		n.k.GradMoments(n.dbeta, nil, dy, y, nil, nil, n.view)
+		n.k.GradApply(dx, n.dres, dy, y, nil, nil, nil, nil, n.view)
+		return
+	}
+	gamma := in[3]
+	n.k.GradMoments(n.sumG, n.sumGX, dy, y, x, n.center, n.view)
+	if n.spec.Kind == Affine {
+		copy(n.dbeta, n.sumG)
+		copy(n.dgamma, n.sumGX)
+		n.k.GradApply(dx, n.dres, dy, y, nil, gamma, nil, nil, n.view)
+		return
+	}
+	n.parameterGradients()
+	n.inputCoefficients(gamma)
+	n.k.GradApply(dx, n.dres, dy, y, x, n.scale, n.slope, n.lift, n.view)
+}
+
+func (n *norm[T]) parameterGradients() {
+	clear(n.dgamma)
+	clear(n.dbeta)
+	for i := range n.sumG {
+		c := i % n.view.Channels
+		n.dbeta[c] += n.sumG[i]
+		n.dgamma[c] += n.sumGX[i] * n.rstd[i]
+	}
+}
+
+// inputCoefficients writes dx = rstd (h - mean(h) - xhat mean(h xhat)), with
+// h = gamma g and means over a group, as g*scale + x*slope + lift.
+func (n *norm[T]) inputCoefficients(gamma []T) {
+	n.eachGroup(func(from, to int) {
+		h, hx := 0.0, 0.0
+		for i := from; i < to; i++ {
+			c := float64(gamma[i%n.view.Channels])
+			h += c * float64(n.sumG[i])
+			hx += c * float64(n.sumGX[i])
+		}
+		m := float64(n.view.Rows * (to - from))
+		for i := from; i < to; i++ {
+			rstd := float64(n.rstd[i])
+			slope := -rstd * rstd * rstd * hx / m
+			n.slope[i] = T(slope)
+			n.lift[i] = T(-rstd*h/m - slope*float64(n.center[i]))
+		}
+	})
+}
