@@ -1,0 +1,119 @@
+package checkpoint
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+func sample(step float32) *File {
+	return &File{
+		Meta: map[string]string{"step": "7"},
+		Tensors: []Tensor{
+			{"a", []int{2, 3}, []float32{1, 2, 3, 4, 5, float32(math.Inf(1))}},
+			{"b", []int{}, []float32{step}},
+			{"c", []int{0}, []float32{}},
+		},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	want := sample(7)
+	if err := Write(path, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, wrote %+v", got, want)
+	}
+}
+
+func TestSaveKeepsTwo(t *testing.T) {
+	dir := t.TempDir()
+	for step := range int64(4) {
+		if err := Save(dir, step, sample(float32(step))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(dir, Name(3)), filepath.Join(dir, Name(2))}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the folder holds %v, want %v", got, want)
+	}
+}
+
+// TestDamage: every cut and every changed byte of the newest checkpoint is
+// noticed, and the one before is used.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	for step := range int64(2) {
+		if err := Save(dir, step, sample(float32(step))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newest := filepath.Join(dir, Name(1))
+	good, err := os.ReadFile(newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, raw []byte) {
+		t.Helper()
+		if err := os.WriteFile(newest, raw, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		f, damaged, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(damaged) == 0 {
+			if reflect.DeepEqual(f, sample(1)) {
+				return // white space or the like: nothing was lost
+			}
+			t.Fatalf("%s: not noticed, read as %+v", what, f)
+		}
+		if f == nil || f.Get("b")[0] != 0 {
+			t.Fatalf("%s: the checkpoint before was not used", what)
+		}
+	}
+	for n := range good {
+		check("cut", good[:n])
+	}
+	// The header is checked by its syntax, the data by its checksum.
+	for n := len(good) - 28; n < len(good); n++ {
+		raw := append([]byte(nil), good...)
+		raw[n] ^= 0x10
+		check("changed", raw)
+	}
+}
+
+func TestLoadOfNothing(t *testing.T) {
+	f, damaged, err := Load(filepath.Join(t.TempDir(), "absent"))
+	if f != nil || damaged != nil || err != nil {
+		t.Errorf("got %v, %v, %v", f, damaged, err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "x")
+	if err := Write(path, sample(1)); err != nil {
+		f.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		decode(raw) // must not panic
+	})
+}

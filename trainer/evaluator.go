@@ -1,0 +1,57 @@
+package trainer
+
+import (
+	"ablate/trainer/data"
+	"ablate/trainer/kernel"
+	"ablate/trainer/net"
+	"ablate/trainer/op"
+)
+
+// evaluator runs the frozen online encoder and projector over clean images.
+type evaluator struct {
+	graph  *net.Graph[float32]
+	aug    *data.Augmenter
+	batch  int
+	images []float32 // [batch, H, W, C]
+
+	features, projections       []float32 // of one batch
+	featureSize, projectionSize int
+}
+
+func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augmenter) (*evaluator, error) {
+	const batch = 250
+	e := &evaluator{
+		graph: net.NewGraph(kernel.Best[float32]()), aug: aug, batch: batch,
+		images:         make([]float32, batch*m.Height*m.Width*m.Channels),
+		featureSize:    net.Features(m.Config.Encoder),
+		projectionSize: m.Config.Heads.Out,
+	}
+	e.features = make([]float32, batch*e.featureSize)
+	e.projections = make([]float32, batch*e.projectionSize)
+	x := e.graph.Input("images", e.images, batch, m.Height, m.Width, m.Channels)
+	n := m.Build(e.graph, "", w, x, net.Evaluate)
+	op.Capture(n.Encoder, e.features)
+	op.Capture(n.Projection, e.projections)
+	return e, e.graph.Compile()
+}
+
+// run gives the features [n, featureSize] and projections [n, projectionSize]
+// of the first n images of s. The last batch is filled up with leftovers,
+// which is harmless: no output depends on another image here.
+func (e *evaluator) run(s data.Split, n int) (features, projections []float32, err error) {
+	size := len(e.images) / e.batch
+	for from := 0; from < n; from += e.batch {
+		count := min(e.batch, n-from)
+		for i := range count {
+			e.aug.Clean(e.images[i*size:(i+1)*size], s.Image(from+i))
+		}
+		if err := e.graph.Run(); err != nil {
+			return nil, nil, err
+		}
+		features = append(features, e.features[:count*e.featureSize]...)
+		projections = append(projections, e.projections[:count*e.projectionSize]...)
+	}
+	return features, projections, nil
+}
+
+func (e *evaluator) close() error { return e.graph.Close() }

@@ -1,0 +1,56 @@
+// Package net builds the networks: a CIFAR ResNet encoder, a projector and a
+// predictor, with the normalization of each component chosen separately.
+package net
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"ablate/trainer/kernel"
+)
+
+// Graph is a Gorgonia graph that runs over and over on one machine. It is
+// built, compiled once, and then run; inputs are slices that the caller fills
+// in place.
+type Graph[T kernel.Float] struct {
+	Kernels kernel.Set[T]
+	g       *G.ExprGraph
+	vm      G.VM
+}
+
+// NewGraph returns an empty graph whose ops use k.
+func NewGraph[T kernel.Float](k kernel.Set[T]) *Graph[T] {
+	return &Graph[T]{Kernels: k, g: G.NewGraph()}
+}
+
+// Input adds an input over data. Its name must be unique in the graph:
+// Gorgonia takes inputs of equal name and shape for one.
+func (g *Graph[T]) Input(name string, data []T, shape ...int) *G.Node {
+	value := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
+	return G.NewTensor(g.g, value.Dtype(), len(shape), G.WithShape(shape...), G.WithName(name), G.WithValue(value))
+}
+
+// Compile makes the graph ready to run. It refuses a graph in which two nodes
+// have one hash, since the compiler would take them for one node.
+func (g *Graph[T]) Compile() error {
+	seen := make(map[uint32]*G.Node)
+	for _, n := range g.g.AllNodes() {
+		if other := seen[n.Hashcode()]; other != nil {
+			return fmt.Errorf("graph: nodes %v and %v have the same hash", other, n)
+		}
+		seen[n.Hashcode()] = n
+	}
+	g.vm = G.NewTapeMachine(g.g)
+	return nil
+}
+
+// Run runs the whole graph once.
+func (g *Graph[T]) Run() error {
+	defer g.vm.Reset()
+	return g.vm.RunAll()
+}
+
+// Close frees the machine.
+func (g *Graph[T]) Close() error { return g.vm.Close() }
