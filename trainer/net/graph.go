@@ -18,23 +18,33 @@ type Graph[T kernel.Float] struct {
 	Kernels kernel.Set[T]
 	g       *G.ExprGraph
 	vm      G.VM
+	names   map[string]bool // of inputs
+	twice   []string        // names given to more than one input
 }
 
 // NewGraph returns an empty graph whose ops use k.
 func NewGraph[T kernel.Float](k kernel.Set[T]) *Graph[T] {
-	return &Graph[T]{Kernels: k, g: G.NewGraph()}
+	return &Graph[T]{Kernels: k, g: G.NewGraph(), names: make(map[string]bool)}
 }
 
-// Input adds an input over data. Its name must be unique in the graph:
-// Gorgonia takes inputs of equal name and shape for one.
+// Input adds an input over data. Its name must be unique in the graph, since
+// Gorgonia takes inputs of equal name and shape for one; Compile checks that.
 func (g *Graph[T]) Input(name string, data []T, shape ...int) *G.Node {
+	if g.names[name] {
+		g.twice = append(g.twice, name)
+	}
+	g.names[name] = true
 	value := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
 	return G.NewTensor(g.g, value.Dtype(), len(shape), G.WithShape(shape...), G.WithName(name), G.WithValue(value))
 }
 
-// Compile makes the graph ready to run. It refuses a graph in which two nodes
-// have one hash, since the compiler would take them for one node.
+// Compile makes the graph ready to run. It refuses a graph in which two inputs
+// have one name or two nodes one hash, since either pair would be taken for
+// one node.
 func (g *Graph[T]) Compile() error {
+	if g.twice != nil {
+		return fmt.Errorf("graph: more than one input is called %v", g.twice)
+	}
 	seen := make(map[uint32]*G.Node)
 	for _, n := range g.g.AllNodes() {
 		if other := seen[n.Hashcode()]; other != nil {
