@@ -18,8 +18,9 @@ type evaluator struct {
 	featureSize, projectionSize int
 }
 
-func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augmenter) (*evaluator, error) {
-	const batch = 250
+// newEvaluator makes an evaluator of the weights w for sets of up to n images.
+func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augmenter, n int) (*evaluator, error) {
+	batch := min(250, n)
 	e := &evaluator{
 		graph: net.NewGraph(kernel.Best[float32]()), aug: aug, batch: batch,
 		images:         make([]float32, batch*m.Height*m.Width*m.Channels),
@@ -29,9 +30,9 @@ func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augm
 	e.features = make([]float32, batch*e.featureSize)
 	e.projections = make([]float32, batch*e.projectionSize)
 	x := e.graph.Input("images", e.images, batch, m.Height, m.Width, m.Channels)
-	n := m.Build(e.graph, "", w, x, net.Evaluate)
-	op.Capture(n.Encoder, e.features)
-	op.Capture(n.Projection, e.projections)
+	frozen := m.Build(e.graph, "", w, x, net.Evaluate)
+	op.Capture(frozen.Encoder, e.features)
+	op.Capture(frozen.Projection, e.projections)
 	return e, e.graph.Compile()
 }
 

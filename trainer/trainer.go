@@ -129,7 +129,7 @@ func (r *run) build() error {
 	if r.step, err = newStep(r.model, k, r.online, r.target); err != nil {
 		return err
 	}
-	r.evaluator, err = newEvaluator(r.model, r.online, r.aug)
+	r.evaluator, err = newEvaluator(r.model, r.online, r.aug, max(r.set.Train.Len(), r.set.Test.Len()))
 	return err
 }
 

@@ -1,0 +1,328 @@
+package data
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"ablate/trainer/config"
+)
+
+// record is a CIFAR-10 record whose pixels differ by channel and place.
+func record(label byte) []byte {
+	r := []byte{label}
+	for i := range 3 * cifarPlane {
+		r = append(r, byte(i/cifarPlane*100+i%97))
+	}
+	return r
+}
+
+// cifarFolder is a folder with a small CIFAR-10: two records in each training
+// file, three in the test file.
+func cifarFolder(t *testing.T) string {
+	dir := t.TempDir()
+	for i, name := range cifarFiles {
+		contents := append(record(byte(i)), record(9)...)
+		if name == "test_batch.bin" {
+			contents = append(contents, record(0)...)
+		}
+		write(t, dir, name, contents)
+	}
+	return dir
+}
+
+// idx is an idx file of bytes with the given dimensions.
+func idx(dims []uint32, values []byte) []byte {
+	b := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		b = binary.BigEndian.AppendUint32(b, d)
+	}
+	return append(b, values...)
+}
+
+func images(n int) []byte {
+	return idx([]uint32{uint32(n), 28, 28}, bytes.Repeat([]byte{7}, n*28*28))
+}
+
+func labels(values ...byte) []byte { return idx([]uint32{uint32(len(values))}, values) }
+
+// mnistFolder is a folder with a small Fashion-MNIST, three training images
+// and two test images, half of the files compressed.
+func mnistFolder(t *testing.T) string {
+	dir := t.TempDir()
+	write(t, dir, "train-images-idx3-ubyte.gz", zip(t, images(3)))
+	write(t, dir, "train-labels-idx1-ubyte", labels(0, 9, 5))
+	write(t, dir, "t10k-images-idx3-ubyte", images(2))
+	write(t, dir, "t10k-labels-idx1-ubyte.gz", zip(t, labels(1, 2)))
+	return dir
+}
+
+func zip(t *testing.T, contents []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(contents); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func write(t *testing.T, dir, name string, contents []byte) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, contents, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadCIFAR10(t *testing.T) {
+	s, err := Load(config.Data{Name: "cifar10"}, cifarFolder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Train.Len() != 10 || s.Test.Len() != 3 {
+		t.Fatalf("%d training and %d test images, want 10 and 3", s.Train.Len(), s.Test.Len())
+	}
+	if got := classCounts(s, s.Train); !slices.Equal(got, []int{1, 1, 1, 1, 1, 0, 0, 0, 0, 5}) {
+		t.Errorf("training images by class: %v", got)
+	}
+	planes := record(0)[1:]
+	for i, b := range s.Test.Image(2) {
+		pixel, channel := i/3, i%3
+		if want := planes[channel*cifarPlane+pixel]; b != want {
+			t.Fatalf("pixel %d, channel %d: %d, want %d", pixel, channel, b, want)
+		}
+	}
+}
+
+func TestReadFashionMNIST(t *testing.T) {
+	s, err := Load(config.Data{Name: "fashion-mnist"}, mnistFolder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Train.Len() != 3 || s.Test.Len() != 2 || len(s.Train.Images) != 3*28*28 || s.Train.Images[0] != 7 {
+		t.Errorf("%d training images (%d bytes), %d test images", s.Train.Len(), len(s.Train.Images), s.Test.Len())
+	}
+	if got := classCounts(s, s.Train); !slices.Equal(got, []int{1, 0, 0, 0, 0, 1, 0, 0, 0, 1}) {
+		t.Errorf("training images by class: %v", got)
+	}
+}
+
+// Every damage to a file is refused with the name of the file.
+func TestBadFiles(t *testing.T) {
+	flipped := func(b []byte, at int) []byte {
+		b = slices.Clone(b)
+		b[at] ^= 1
+		return b
+	}
+	zipped := zip(t, images(3))
+	const cifarFile, trainImages, trainLabels = "data_batch_3.bin", "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+	for _, test := range []struct {
+		name     string
+		file     string
+		contents []byte // nil: the file is removed
+		want     string
+	}{
+		{"cifar truncated", cifarFile, record(1)[:3000], "3000 bytes, which is not a whole number of 3073-byte records"},
+		{"cifar a byte too many", cifarFile, append(record(1), 0), "3074 bytes"},
+		{"cifar empty", cifarFile, []byte{}, "0 bytes"},
+		{"cifar label", cifarFile, append(record(1), record(10)...), "record 1: label 10"},
+		{"cifar missing", cifarFile, nil, "is missing"},
+
+		{"idx missing", trainLabels, nil, "is missing"},
+		{"idx empty", trainLabels, []byte{}, "truncated"},
+		{"idx header cut", trainImages, images(1)[:15], "ends within its header"},
+		{"idx magic", trainImages, labels(1, 2, 3, 4, 5, 6, 7, 8, 9), "magic number 0x00000801, should be 0x00000803"},
+		{"idx dimensions", trainImages, idx([]uint32{1, 32, 32}, make([]byte, 1024)), "images of 32x32, not 28x28"},
+		{"idx truncated", trainImages, images(3)[:2000], "1984 of the 2352 bytes"},
+		{"idx hostile count", trainImages, idx([]uint32{1<<32 - 1, 28, 28}, nil), "truncated"},
+		{"idx oversized", trainImages, append(images(3), 0), "oversized"},
+		{"idx no images", trainImages, images(0), "holds nothing"},
+		{"idx label", trainLabels, labels(0, 10, 0), "record 1: label 10"},
+		{"idx too few labels", trainLabels, labels(0, 1), "2 labels for 3 images"},
+
+		{"gzip truncated", trainImages + ".gz", zipped[:len(zipped)-12], "truncated"},
+		{"gzip checksum cut", trainImages + ".gz", zipped[:len(zipped)-3], "truncated"},
+		{"gzip checksum", trainImages + ".gz", flipped(zipped, len(zipped)-6), "damaged (gzip: invalid checksum)"},
+		{"gzip header", trainImages + ".gz", append([]byte{0x1f, 0x8b}, 1, 2, 3, 4, 5, 6, 7, 8, 9), "damaged (gzip: invalid header)"},
+		{"gzip garbage after", trainImages + ".gz", append(slices.Clone(zipped), "garbage after the end"...), "damaged (gzip: invalid header)"},
+		{"gzip oversized", trainImages + ".gz", zip(t, append(images(3), 0)), "oversized"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			set, dir := "fashion-mnist", ""
+			if test.file == cifarFile {
+				set, dir = "cifar10", cifarFolder(t)
+			} else {
+				dir = mnistFolder(t)
+				if test.file == trainImages {
+					os.Remove(filepath.Join(dir, trainImages+".gz"))
+				}
+			}
+			if test.contents == nil {
+				os.Remove(filepath.Join(dir, test.file))
+			} else {
+				write(t, dir, test.file, test.contents)
+			}
+			_, err := Load(config.Data{Name: set}, dir)
+			wantError(t, err, filepath.Join(dir, test.file), test.want)
+		})
+	}
+}
+
+func TestSHA256SUMS(t *testing.T) {
+	dir := cifarFolder(t)
+	first, err := os.ReadFile(filepath.Join(dir, "data_batch_1.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.Data{Name: "cifar10"}
+	for _, line := range []string{"%s  data_batch_1.bin\n", "%s *./data_batch_1.bin\r\n\n", "%s  another.bin"} {
+		write(t, dir, sumsFile, []byte(fmt.Sprintf(line, digestOf(first))))
+		if _, err := Load(c, dir); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+
+	write(t, dir, sumsFile, []byte(digestOf(first)+"  data_batch_1.bin\n"+digestOf(first)+"  data_batch_2.bin\n"))
+	want := filepath.Join(dir, "data_batch_2.bin") + " is not what SHA256SUMS beside it says"
+	_, err = Load(c, dir)
+	wantError(t, err, want)
+	_, err = Fingerprint("cifar10", dir)
+	wantError(t, err, want)
+
+	for _, bad := range []string{"not a checksum at all", digestOf(first), digestOf(first)[1:] + "  data_batch_1.bin"} {
+		write(t, dir, sumsFile, []byte("\n"+bad))
+		_, err = Load(c, dir)
+		wantError(t, err, "SHA256SUMS, line 2")
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	dir := cifarFolder(t)
+	fingerprint := func() string {
+		t.Helper()
+		hash, err := Fingerprint("cifar10", dir)
+		if err != nil || len(hash) != 64 {
+			t.Fatalf("%q, %v", hash, err)
+		}
+		return hash
+	}
+	before := fingerprint()
+	if again := fingerprint(); again != before {
+		t.Errorf("%s, then %s", before, again)
+	}
+	if s, err := Load(config.Data{Name: "cifar10", Train: 3}, dir); err != nil || s.Hash != before {
+		t.Errorf("Load says %s, %v, want %s", s.Hash, err, before)
+	}
+
+	// A changed file of the same size has another time of modification.
+	contents := append(record(1), record(8)...)
+	write(t, dir, "data_batch_4.bin", contents)
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(filepath.Join(dir, "data_batch_4.bin"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	if fingerprint() == before {
+		t.Error("another file has the same fingerprint")
+	}
+
+	// Files that trade places are another dataset.
+	swapped := cifarFolder(t)
+	write(t, swapped, "data_batch_1.bin", append(record(1), record(9)...))
+	write(t, swapped, "data_batch_2.bin", append(record(0), record(9)...))
+	if hash, err := Fingerprint("cifar10", swapped); err != nil || hash == before {
+		t.Errorf("swapped files: %s, %v", hash, err)
+	}
+	if generated, err := Fingerprint("generated", ""); err != nil || generated == before {
+		t.Errorf("generated: %s, %v", generated, err)
+	}
+}
+
+// Only what a place holds decides; an explicit folder is the only place.
+func TestFind(t *testing.T) {
+	home, work := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_DATA_HOME", home)
+	t.Setenv("ABLATE_DATA", "")
+	t.Chdir(work)
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find := func(dir string) string {
+		t.Helper()
+		f, err := cifar10.find(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.path
+	}
+
+	inHome := filepath.Join(home, "ablate", "data", "cifar10")
+	move(cifarFolder(t), inHome)
+	if got := find(""); got != inHome {
+		t.Errorf("in the data home: found %s, want %s", got, inHome)
+	}
+	move(cifarFolder(t), filepath.Join(work, "data", "cifar-10-batches-bin"))
+	if got, want := find(""), filepath.Join("data", "cifar-10-batches-bin"); got != want {
+		t.Errorf("in ./data: found %s, want %s", got, want)
+	}
+	named := cifarFolder(t)
+	t.Setenv("ABLATE_DATA", named)
+	if got := find(""); got != named {
+		t.Errorf("by ABLATE_DATA: found %s, want %s", got, named)
+	}
+	if got := find(inHome); got != inHome {
+		t.Errorf("explicitly: found %s, want %s", got, inHome)
+	}
+	if got := find(filepath.Dir(inHome)); got != inHome {
+		t.Errorf("by its parent: found %s, want %s", got, inHome)
+	}
+	t.Setenv("ABLATE_DATA", t.TempDir()) // holds nothing, so the usual places are next
+	if got, want := find(""), filepath.Join("data", "cifar-10-batches-bin"); got != want {
+		t.Errorf("in ./data: found %s, want %s", got, want)
+	}
+}
+
+func TestFindMissing(t *testing.T) {
+	empty, home := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_DATA_HOME", home)
+	t.Setenv("ABLATE_DATA", empty)
+	t.Chdir(t.TempDir())
+
+	_, err := Load(config.Data{Name: "cifar10"}, "")
+	if !errors.Is(err, ErrMissing) {
+		t.Skipf("cifar10 is installed system-wide: %v", err)
+	}
+	wantError(t, err, empty, "data, "+filepath.Join(home, "ablate", "data"), "/usr/share/datasets", "cifar-10-batches-bin",
+		"cifar-10-binary.tar.gz", "data_batch_1.bin", "ABLATE_DATA")
+	_, err = Fingerprint("fashion-mnist", empty)
+	if !errors.Is(err, ErrMissing) {
+		t.Errorf("error %v is not ErrMissing", err)
+	}
+	wantError(t, err, "no fashion-mnist images in "+empty, "apt install dataset-fashion-mnist", "ABLATE_DATA")
+
+	t.Setenv("ABLATE_DATA", filepath.Join(empty, "slip"))
+	_, err = Load(config.Data{Name: "cifar10"}, "")
+	wantError(t, err, "ABLATE_DATA names "+filepath.Join(empty, "slip"))
+	if errors.Is(err, ErrMissing) {
+		t.Error("a wrong ABLATE_DATA would be skipped over by tests")
+	}
+}

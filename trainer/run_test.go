@@ -1,0 +1,201 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	"ablate/trainer/checkpoint"
+	"ablate/trainer/config"
+)
+
+// small is a run of 16 steps, 4 an epoch.
+func small(norm string) config.Config {
+	return config.Config{
+		Method:    "byol",
+		Data:      config.Data{Name: "generated", Train: 64, Test: 40},
+		Encoder:   config.Encoder{Arch: "resnet8", Width: 4},
+		Norm:      config.Norm{Encoder: norm, Projector: norm, Predictor: norm},
+		Heads:     config.Heads{Hidden: 16, Out: 8},
+		Predictor: true,
+		Batch:     16,
+		Epochs:    4,
+		Optimizer: config.Optimizer{Name: "lars", LR: 0.5, WeightDecay: 1e-4, Momentum: 0.9, Trust: 0.02, Warmup: 0.1},
+		Target:    config.Target{Tau: 0.9, Schedule: "cosine", StopGradient: true},
+		Augment:   config.Augment{CropMin: 0.3, Flip: 0.5, Jitter: 0.8, Brightness: 0.4, Contrast: 0.4, Saturation: 0.2, Hue: 0.1, Grayscale: 0.2},
+		Probe:     config.Probe{Every: 1, Images: 40},
+	}
+}
+
+// record is everything that a run reported, as it would stand in a store:
+// what a later attempt repeats replaces what an earlier one said.
+type record struct {
+	metrics map[int64]map[string]float64
+	events  []string
+	resumed []int64
+	outcome Outcome
+	state   string // bytes of the last checkpoint
+}
+
+// attempt executes the run in dir until stop steps are done (0 = to its end).
+func (rec *record) attempt(t *testing.T, c config.Config, dir string, stop int64) error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	outcome, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir}, Hooks{
+		Start: func(resume, steps int64) {
+			if steps != 16 {
+				t.Errorf("the run has %d steps, want 16", steps)
+			}
+			rec.resumed = append(rec.resumed, resume)
+			maps.DeleteFunc(rec.metrics, func(step int64, _ map[string]float64) bool { return step >= resume })
+		},
+		Metrics: func(step int64, values map[string]float64) {
+			if rec.metrics[step] == nil {
+				rec.metrics[step] = make(map[string]float64)
+			}
+			maps.Copy(rec.metrics[step], values)
+		},
+		Progress: func(step, _ int64, _ float64, _ string) {
+			if stop > 0 && step >= stop {
+				cancel()
+			}
+		},
+		Event: func(text string) { rec.events = append(rec.events, text) },
+	})
+	rec.outcome = outcome
+	return err
+}
+
+func newRecord() *record { return &record{metrics: make(map[int64]map[string]float64)} }
+
+// finish runs to the end and keeps the final state.
+func (rec *record) finish(t *testing.T, c config.Config, dir string) {
+	t.Helper()
+	if err := rec.attempt(t, c, dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	paths, err := checkpoint.List(dir)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no checkpoint: %v", err)
+	}
+	raw, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.state = string(raw)
+}
+
+func TestRunReportsEverything(t *testing.T) {
+	rec := newRecord()
+	rec.finish(t, small(config.NormBN), t.TempDir())
+	for step := int64(0); step < 16; step++ {
+		if _, ok := rec.metrics[step]["loss"]; !ok {
+			t.Errorf("no loss at step %d", step)
+		}
+	}
+	for _, step := range []int64{0, 4, 8, 12, 16} {
+		for _, m := range config.Metrics {
+			_, got := rec.metrics[step][m.Name]
+			want := m.Name != "loss" || step < 16
+			if m.Name == "linear_top1" {
+				want = step == 0 || step == 16
+			}
+			if got != want {
+				t.Errorf("step %d: %s reported: %v, want %v", step, m.Name, got, want)
+			}
+		}
+		for name := range rec.metrics[step] {
+			if _, ok := config.MetricByName(name); !ok {
+				t.Errorf("the metric %s is not described", name)
+			}
+		}
+	}
+}
+
+// TestResumeIsExact: interrupted anywhere, or killed and thrown back to an
+// earlier checkpoint, a run ends with the same metrics and the same bytes.
+func TestResumeIsExact(t *testing.T) {
+	for _, norm := range []string{config.NormBN, config.NormInit, config.NormGNWS} {
+		c := small(norm)
+		want := newRecord()
+		want.finish(t, c, t.TempDir())
+		for stop, killed := range map[int64]bool{1: false, 4: false, 5: true, 15: true} {
+			t.Run(fmt.Sprintf("%s/%d/killed=%v", norm, stop, killed), func(t *testing.T) {
+				dir, got := t.TempDir(), newRecord()
+				if err := got.attempt(t, c, dir, stop); !errors.Is(err, ErrInterrupted) {
+					t.Fatalf("the run was not interrupted: %v", err)
+				}
+				if killed { // the newest checkpoint was never finished
+					paths, err := checkpoint.List(dir)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := os.Truncate(paths[0], 1000); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got.finish(t, c, dir)
+				if resumed := got.resumed[1]; (resumed == stop) == killed {
+					t.Errorf("stopped after %d steps, resumed at %d", stop, resumed)
+				}
+				if killed && (len(got.events) == 0 || !strings.Contains(got.events[0], "damaged checkpoint")) {
+					t.Errorf("the damaged checkpoint was passed over in silence: %q", got.events)
+				}
+				if fmt.Sprint(got.metrics) != fmt.Sprint(want.metrics) {
+					t.Errorf("metrics differ:\n%v\n%v", got.metrics, want.metrics)
+				}
+				if got.state != want.state || got.outcome != want.outcome {
+					t.Error("the final state differs")
+				}
+			})
+		}
+	}
+}
+
+// TestForeignCheckpointIsRefused: a state made by another configuration is
+// not taken up.
+func TestForeignCheckpointIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	c := small(config.NormNone)
+	if err := newRecord().attempt(t, c, dir, 1); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	c.Optimizer.LR = 0.25
+	err := newRecord().attempt(t, c, dir, 0)
+	if err == nil || !strings.Contains(err.Error(), "of another run") || !strings.Contains(err.Error(), "config") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestDivergence(t *testing.T) {
+	c := small(config.NormNone)
+	c.Optimizer = config.Optimizer{Name: "sgd", LR: 1e30, Warmup: 0}
+	rec := newRecord()
+	if err := rec.attempt(t, c, t.TempDir(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if rec.outcome.Kind != "diverged" || !strings.Contains(rec.outcome.Why, "step") {
+		t.Errorf("outcome is %+v", rec.outcome)
+	}
+}
+
+func TestBatchLargerThanTheData(t *testing.T) {
+	c := small(config.NormNone)
+	c.Batch = 65
+	if _, err := Run(context.Background(), Job{Config: c}, Hooks{}); err == nil || !strings.Contains(err.Error(), "64 training images") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestUnknownArchitectureIsAnError(t *testing.T) {
+	c := small(config.NormNone)
+	c.Encoder.Arch = "resnet9"
+	if _, err := Run(context.Background(), Job{Config: c}, Hooks{}); err == nil {
+		t.Error("no error")
+	}
+}
