@@ -1,0 +1,298 @@
+package config
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// fields lists the key paths and kinds of a configuration type, in order.
+func fields(t reflect.Type, prefix string) (paths []string, kinds []reflect.Kind) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		path := prefix + f.Tag.Get("json")
+		if f.Type.Kind() == reflect.Struct {
+			p, k := fields(f.Type, path+".")
+			paths, kinds = append(paths, p...), append(kinds, k...)
+			continue
+		}
+		paths, kinds = append(paths, path), append(kinds, f.Type.Kind())
+	}
+	return paths, kinds
+}
+
+func TestKeysAndConfigAreInStep(t *testing.T) {
+	paths, kinds := fields(reflect.TypeFor[Config](), "")
+	if len(paths) != len(Keys) {
+		t.Errorf("Config has %d fields, Keys %d entries", len(paths), len(Keys))
+	}
+	for i := range min(len(paths), len(Keys)) {
+		k := Keys[i]
+		if k.Path != paths[i] {
+			t.Errorf("key %d is %s, the field %s", i, k.Path, paths[i])
+		}
+		kind := reflect.TypeOf(k.Default).Kind()
+		if kind == reflect.Int64 {
+			kind = reflect.Int
+		}
+		if kind != kinds[i] {
+			t.Errorf("%s: default of kind %v, field of kind %v", k.Path, kind, kinds[i])
+		}
+		if k.Says == "" {
+			t.Errorf("%s: undocumented", k.Path)
+		}
+		if _, err := k.Check(k.Default); err != nil {
+			t.Errorf("default: %v", err)
+		}
+	}
+}
+
+const defaults = `{"augment":{"blur1":0,"blur2":0,"brightness":0.4,"contrast":0.4,"crop_min":0.2,"flip":0.5,"grayscale":0.2,"hue":0.1,"jitter":0.8,"saturation":0.2,"solarize1":0,"solarize2":0.2},"batch":128,"data":{"name":"cifar10","test":0,"train":0},"encoder":{"arch":"resnet8","width":16},"epochs":20,"heads":{"hidden":256,"out":64},"method":"byol","norm":{"encoder":"bn","predictor":"bn","projector":"bn"},"optimizer":{"lr":0.1,"momentum":0.9,"name":"sgd","trust":0,"warmup":0.1,"weight_decay":0.0001},"predictor":true,"probe":{"every":1,"images":1000},"target":{"schedule":"cosine","stop_gradient":true,"tau":0.99}}`
+
+// The canonical form is part of every run's identity: if this test fails,
+// finished runs would be run again.
+func TestCanonicalJSON(t *testing.T) {
+	s, problems := Resolve(nil)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if got := string(s.JSON()); got != defaults {
+		t.Errorf("defaults are\n%s, want\n%s", got, defaults)
+	}
+	s, _ = Resolve(Settings{"optimizer.name": "lars", "optimizer.weight_decay": 2e-7, "optimizer.lr": int64(1), "optimizer.trust": 0.02})
+	if got, want := string(s.JSON()), `"optimizer":{"lr":1,"momentum":0.9,"name":"lars","trust":0.02,"warmup":0.1,"weight_decay":2e-7}`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s in it", got, want)
+	}
+	if !json.Valid(s.JSON()) {
+		t.Errorf("not JSON: %s", s.JSON())
+	}
+}
+
+func TestMerge(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		layers []Settings
+		want   string // encoder/projector/predictor
+	}{
+		{"default", nil, "bn/bn/bn"},
+		{"shorthand", []Settings{{"norm": "ln"}}, "ln/ln/ln"},
+		{"component over shorthand", []Settings{{"norm": "ln"}, {"norm.encoder": "none"}}, "none/ln/ln"},
+		{"component over default", []Settings{{"norm.projector": "none"}}, "bn/none/bn"},
+		{"shorthand resets", []Settings{{"norm.encoder": "none", "norm.predictor": "init"}, {"norm": "gn+ws"}}, "gn+ws/gn+ws/gn+ws"},
+		{"component after reset", []Settings{{"norm.encoder": "none"}, {"norm": "ln"}, {"norm.predictor": "bn"}}, "ln/ln/bn"},
+		{"without predictor", []Settings{{"norm": "ln"}, {"predictor": false}}, "ln/ln/"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			merged := Settings{}
+			for _, l := range c.layers {
+				before := merged.Merge(nil)
+				next := merged.Merge(l)
+				if !reflect.DeepEqual(before, merged) {
+					t.Errorf("Merge changed its receiver")
+				}
+				merged = next
+			}
+			s, problems := Resolve(merged)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			got := s["norm.encoder"].(string) + "/" + s["norm.projector"].(string) + "/" + s["norm.predictor"].(string)
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if _, ok := s["norm"]; ok {
+				t.Error("the shorthand is still there")
+			}
+		})
+	}
+}
+
+func TestResolveIsCanonical(t *testing.T) {
+	equal := func(a, b Settings) {
+		t.Helper()
+		ra, pa := Resolve(a)
+		rb, pb := Resolve(b)
+		if len(pa)+len(pb) > 0 {
+			t.Fatal(pa, pb)
+		}
+		if string(ra.JSON()) != string(rb.JSON()) {
+			t.Errorf("%v and %v differ:\n%s\n%s", a, b, ra.JSON(), rb.JSON())
+		}
+		again, p := Resolve(ra)
+		if len(p) > 0 || !reflect.DeepEqual(again, ra) {
+			t.Errorf("resolving twice changes %v: %v", a, p)
+		}
+	}
+	equal(Settings{"optimizer.lr": int64(1)}, Settings{"optimizer.lr": 1.0})
+	equal(Settings{"optimizer.trust": 0.5}, Settings{})
+	equal(Settings{"augment.flip": math.Copysign(0, -1)}, Settings{"augment.flip": int64(0)})
+	equal(Settings{"target.stop_gradient": false, "target.tau": 0.5}, Settings{"target.stop_gradient": false, "target.schedule": "constant"})
+	equal(Settings{"predictor": false, "norm": "ln"}, Settings{"predictor": false, "norm.encoder": "ln", "norm.projector": "ln"})
+	equal(Settings{"predictor": false}, Settings{"predictor": false, "norm.predictor": ""})
+}
+
+func TestResolveProblems(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		settings Settings
+		want     []string // "path: part of the message"
+	}{
+		{"type of string", Settings{"data.name": int64(5)}, []string{`data.name: data.name must be "cifar10", "fashion-mnist" or "generated", not 5`}},
+		{"type of bool", Settings{"predictor": "yes"}, []string{`predictor: predictor must be true or false, not "yes"`}},
+		{"type of int", Settings{"batch": 2.5}, []string{"batch: batch must be a whole number from 1 to 65536, not 2.5"}},
+		{"float for int", Settings{"batch": 64.0}, []string{"batch: batch must be a whole number"}},
+		{"type of float", Settings{"optimizer.lr": true}, []string{"optimizer.lr: optimizer.lr must be a number above 0 and at most 1000, not true"}},
+		{"open minimum", Settings{"optimizer.lr": 0.0}, []string{"optimizer.lr: "}},
+		{"open maximum", Settings{"optimizer.momentum": 1.0}, []string{"optimizer.momentum: optimizer.momentum must be a number at least 0 and below 1, not 1"}},
+		{"NaN", Settings{"target.tau": math.NaN()}, []string{"target.tau: target.tau must be a number at least 0 and at most 1, not NaN"}},
+		{"infinity", Settings{"optimizer.lr": math.Inf(1)}, []string{"optimizer.lr: "}},
+		{"choice", Settings{"norm": "layer"}, []string{`norm: norm must be "bn", "ln", "none", "none-affine", "init" or "gn+ws", not "layer"`}},
+		{"misspelled", Settings{"optimizer.wramup": 0.1}, []string{`optimizer.wramup: unknown key "optimizer.wramup"; did you mean optimizer.warmup?`}},
+		{"without table", Settings{"tau": 0.1}, []string{`tau: unknown key "tau"; did you mean target.tau?`}},
+		{"in a known table", Settings{"encoder.depth": int64(3)}, []string{`encoder.depth: unknown key "encoder.depth"; encoder has the keys arch, width`}},
+		{"far off", Settings{"dropout": 0.1}, []string{`dropout: unknown key "dropout"; the keys are method, data, encoder, norm, heads,`}},
+		{"all in one go", Settings{"batch": "x", "epochs": int64(0), "foo.bar": true}, []string{"batch: ", "epochs: ", "foo.bar: "}},
+
+		{"predictor norm without predictor", Settings{"predictor": false, "norm.predictor": "bn"}, []string{`norm.predictor: norm.predictor = "bn" needs a predictor`}},
+		{"empty predictor norm with predictor", Settings{"norm.predictor": ""}, []string{`norm.predictor: norm.predictor must be "bn"`}},
+		{"groups of the encoder", Settings{"norm": "gn+ws", "encoder.width": int64(18)}, []string{`encoder.width: encoder.width = 18 does not work with norm.encoder = "gn+ws": its channels do not split into groups of equal size; near it, 16 and 20 do`}},
+		{"groups of a later stage", Settings{"norm.encoder": "gn+ws", "encoder.width": int64(36)}, []string{"encoder.width: encoder.width = 36 does not work"}},
+		{"width without groups", Settings{"norm.projector": "gn+ws", "encoder.width": int64(18)}, nil},
+		{"groups of the heads", Settings{"norm.projector": "gn+ws", "heads.hidden": int64(100)}, []string{`heads.hidden: heads.hidden = 100 does not work with norm.projector = "gn+ws"`}},
+		{"groups of an absent predictor", Settings{"norm": "gn+ws", "norm.projector": "bn", "heads.hidden": int64(100), "predictor": false}, nil},
+		{"batch of one", Settings{"batch": int64(1)}, []string{`batch: batch = 1 has no statistics for norm.encoder = "bn"; take at least 2`}},
+		{"batch of one for init", Settings{"batch": int64(1), "norm": "none", "norm.projector": "init"}, []string{`batch: batch = 1 has no statistics for norm.projector = "init"`}},
+		{"batch of one without statistics", Settings{"batch": int64(1), "norm": "ln"}, nil},
+		{"less than a batch", Settings{"data.train": int64(100)}, []string{"data.train: data.train = 100 is less than one batch of 128"}},
+		{"no trust", Settings{"optimizer.name": "lars", "optimizer.trust": 0.0}, []string{"optimizer.trust: "}},
+
+		// One mistake is one problem.
+		{"bad norm, batch of one", Settings{"norm": "x", "batch": int64(1)}, []string{"norm: "}},
+		{"bad shorthand, good component", Settings{"norm": "x", "norm.encoder": "bn", "batch": int64(1)}, []string{"batch: ", "norm: "}},
+		{"bad width", Settings{"norm": "gn+ws", "encoder.width": "18"}, []string{"encoder.width: "}},
+		{"misspelled norm", Settings{"nrom": "gn+ws", "batch": int64(1)}, []string{"nrom: "}},
+		{"bad predictor", Settings{"predictor": "no", "norm.predictor": "bn"}, []string{"predictor: "}},
+		{"reported before", Settings{"norm": Invalid, "batch": int64(1)}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, problems := Resolve(c.settings)
+			if len(problems) != len(c.want) {
+				t.Fatalf("got %d problems %v, want %d", len(problems), problems, len(c.want))
+			}
+			for i, p := range problems {
+				if got := p.Path + ": " + p.Message; !strings.HasPrefix(got, c.want[i]) {
+					t.Errorf("got  %s\nwant %s", got, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestGroupsFor(t *testing.T) {
+	for channels, want := range map[int]int{1: 1, 3: 1, 4: 1, 8: 2, 16: 4, 32: 8, 64: 16, 256: 16} {
+		if got := GroupsFor(channels); got != want {
+			t.Errorf("GroupsFor(%d) = %d, want %d", channels, got, want)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	s, _ := Resolve(Settings{"norm": "gn+ws", "predictor": false, "data.train": int64(500), "optimizer.lr": int64(3)})
+	c, err := s.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Norm != (Norm{"gn+ws", "gn+ws", ""}) || c.Predictor || c.Data.Train != 500 || c.Optimizer.LR != 3 || !c.Target.StopGradient {
+		t.Errorf("got %+v", c)
+	}
+	// The typed form carries everything: written out and read, it is the same.
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(text)
+	if err != nil || again != c {
+		t.Errorf("got %+v, %v", again, err)
+	}
+	if _, err := (Settings{"batch": int64(64)}).Config(); err == nil {
+		t.Error("unresolved settings became a Config")
+	}
+}
+
+func TestParseIsStrict(t *testing.T) {
+	replace := func(old, new string) string {
+		if !strings.Contains(defaults, old) {
+			t.Fatalf("no %s in the defaults", old)
+		}
+		return strings.Replace(defaults, old, new, 1)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"syntax", "{", "unexpected EOF"},
+		{"more", defaults + "{}", "more after"},
+		{"missing key", replace(`"batch":128,`, ""), "batch is missing"},
+		{"unknown key", replace(`"batch":128`, `"batch":128,"bacth":1`), `unknown key "bacth"`},
+		{"type", replace(`"batch":128`, `"batch":"128"`), "batch must be"},
+		{"fraction", replace(`"batch":128`, `"batch":128.5`), "batch must be a whole number from 1 to 65536, not 128.5"},
+		{"null", replace(`"batch":128`, `"batch":null`), "batch must be"},
+		{"list", replace(`"batch":128`, `"batch":[1]`), "batch must be"},
+		{"shorthand", replace(`{"encoder":"bn","predictor":"bn","projector":"bn"}`, `"bn"`), "norm"},
+		{"range", replace(`"batch":128`, `"batch":0`), "batch must be"},
+		{"combination", replace(`"batch":128`, `"batch":1`), "batch = 1 has no statistics"},
+		{"not canonical", replace(`"trust":0`, `"trust":0.5`), "optimizer.trust is 0.5 where the other settings make it 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse([]byte(c.text))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q in it", err, c.want)
+			}
+		})
+	}
+	if _, err := Parse([]byte(defaults)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPrint(t *testing.T) {
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{1e-5, "1e-5"}, {2e-7, "2e-7"}, {0.25, "0.25"}, {1.0, "1"}, {1e21, "1e21"}, {1.5e-10, "1.5e-10"}, {1e100, "1e100"},
+		{int64(128), "128"}, {true, "true"}, {"gn+ws", "gn+ws"}, {math.Inf(-1), "-Inf"},
+	} {
+		if got := Print(c.value); got != c.want {
+			t.Errorf("Print(%v) = %s, want %s", c.value, got, c.want)
+		}
+	}
+}
+
+func TestNear(t *testing.T) {
+	names := []string{"bn", "ln", "none", "none-affine", "init", "gn+ws"}
+	for name, want := range map[string]string{
+		"nnoe": "none", "none-afine": "none-affine", "NONE": "none", "xn": "bn ln", "gnws": "gn+ws", "whatever": "", "": "",
+	} {
+		if got := strings.Join(Near(name, names), " "); got != want {
+			t.Errorf("Near(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func BenchmarkResolve(b *testing.B) {
+	s := Settings{"norm": "init", "optimizer.name": "lars", "optimizer.lr": 0.3, "optimizer.warmup": 0.5, "data.train": int64(4000), "epochs": int64(5)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, problems := Resolve(s); problems != nil {
+			b.Fatal(problems)
+		}
+	}
+}
+
+func BenchmarkJSON(b *testing.B) {
+	s, _ := Resolve(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.JSON()
+	}
+}

@@ -1,0 +1,170 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Settings is a configuration in flat form: dotted key path to value, a
+// string, bool, int64 or float64.
+type Settings map[string]any
+
+// sortedKeys is the order in which JSON writes: by path, which puts the keys
+// of a table side by side.
+var sortedKeys []jsonKey
+
+type jsonKey struct {
+	path, group, name string // group is empty for a key outside any table
+}
+
+func init() {
+	for _, k := range Keys {
+		group, name, nested := strings.Cut(k.Path, ".")
+		if !nested {
+			group, name = "", k.Path
+		}
+		sortedKeys = append(sortedKeys, jsonKey{k.Path, group, name})
+	}
+	slices.SortFunc(sortedKeys, func(a, b jsonKey) int { return strings.Compare(a.path, b.path) })
+}
+
+// JSON writes resolved settings in their one canonical form: nested, keys
+// sorted, no spaces. Identities hash it, so it must never change for equal
+// settings.
+func (s Settings) JSON() []byte {
+	return s.AppendJSON(make([]byte, 0, 1024))
+}
+
+// AppendJSON is JSON at the end of b.
+func (s Settings) AppendJSON(b []byte) []byte {
+	b = append(b, '{')
+	group := ""
+	for _, k := range sortedKeys {
+		v, ok := s[k.path]
+		if !ok {
+			continue
+		}
+		if group != "" && k.group != group {
+			b = append(b, '}')
+		}
+		if last := b[len(b)-1]; last != '{' {
+			b = append(b, ',')
+		}
+		if k.group != "" && k.group != group {
+			b = append(append(append(b, '"'), k.group...), `":{`...)
+		}
+		group = k.group
+		b = append(append(append(b, '"'), k.name...), `":`...)
+		b = appendValue(b, v)
+	}
+	if group != "" {
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+// appendValue relies on the allowed strings being plain ASCII.
+func appendValue(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return strconv.AppendQuote(b, v)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case float64:
+		return appendFloat(b, v)
+	}
+	return append(b, "null"...)
+}
+
+// Config returns resolved settings in typed form. Unresolved settings are an
+// error.
+func (s Settings) Config() (Config, error) {
+	return Parse(s.JSON())
+}
+
+// Parse reads what Settings.JSON wrote. It accepts nothing else: every key
+// must be there, none other, and resolving must change nothing.
+func Parse(text []byte) (Config, error) {
+	settings, err := parseSettings(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	resolved, problems := Resolve(settings)
+	if len(problems) > 0 {
+		return Config{}, fmt.Errorf("configuration: %s", problems[0].Message)
+	}
+	for _, k := range Keys {
+		v, ok := settings[k.Path]
+		if !ok {
+			return Config{}, fmt.Errorf("configuration: %s is missing", k.Path)
+		}
+		if v != resolved[k.Path] {
+			return Config{}, fmt.Errorf("configuration: %s is %s where the other settings make it %s", k.Path, show(v), show(resolved[k.Path]))
+		}
+	}
+	var c Config
+	err = json.Unmarshal(resolved.JSON(), &c)
+	return c, err
+}
+
+func parseSettings(text []byte) (Settings, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var tree map[string]any
+	if err := d.Decode(&tree); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("there is more after the closing brace")
+	}
+	s := Settings{}
+	return s, s.flatten("", tree)
+}
+
+// flatten adds the values of a JSON object under their paths.
+func (s Settings) flatten(prefix string, tree map[string]any) error {
+	for name, v := range tree {
+		path := prefix + name
+		if sub, ok := v.(map[string]any); ok {
+			if err := s.flatten(path+".", sub); err != nil {
+				return err
+			}
+			continue
+		}
+		i, ok := keyIndex[path]
+		if !ok {
+			message, _ := UnknownKey(path)
+			return errors.New(message)
+		}
+		value, err := Keys[i].fromJSON(v)
+		if err != nil {
+			return err
+		}
+		s[path] = value
+	}
+	return nil
+}
+
+// fromJSON gives a number the type of its key.
+func (k Key) fromJSON(v any) (any, error) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return v, nil
+	}
+	if _, isFloat := k.Default.(float64); isFloat {
+		return n.Float64()
+	}
+	i, err := n.Int64()
+	if err != nil {
+		return nil, fmt.Errorf("%s must be %s, not %s", k.Path, k.Allows(), n)
+	}
+	return i, nil
+}
