@@ -20,6 +20,9 @@ func (r *run) save() error {
 	if r.job.Checkpoints == "" {
 		return nil
 	}
+	if err := r.hooks.BeforeSave(); err != nil {
+		return err
+	}
 	zStd, err := json.Marshal(r.zStd)
 	if err != nil {
 		return err

@@ -42,6 +42,11 @@ type Hooks struct {
 	Metrics  func(step int64, values map[string]float64)                    // at a step, in order of steps
 	Progress func(step, steps int64, imagesPerSecond float64, phase string) // often; rate-limit it
 	Event    func(text string)                                              // worth telling a person
+
+	// BeforeSave is called before every checkpoint. What was reported must
+	// be as durable as the checkpoint when it returns, since a resumed run
+	// does not report it again. Its error ends the run.
+	BeforeSave func() error
 }
 
 // ErrInterrupted reports that Run stopped because its context ended, after it
@@ -286,6 +291,9 @@ func (h Hooks) complete() Hooks {
 	}
 	if h.Event == nil {
 		h.Event = func(string) {}
+	}
+	if h.BeforeSave == nil {
+		h.BeforeSave = func() error { return nil }
 	}
 	return h
 }

@@ -29,6 +29,10 @@ func (OneDNN) Name() string {
 	return fmt.Sprintf("onednn %d.%d.%d", v.major, v.minor, v.patch)
 }
 
+// Notice is what a person should know before training with this kernel set:
+// nothing.
+func Notice() string { return "" }
+
 // Conv implements Set. It panics if oneDNN cannot do the shape, which a
 // checked configuration does not ask for.
 func (OneDNN) Conv(s ConvShape) Conv[float32] {
