@@ -1,0 +1,126 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+
+	"ablate/ablations"
+	"ablate/results"
+)
+
+// source is what a report reads of the store.
+type source interface {
+	Runs(study *results.Study) (map[string]results.Run, error)
+	Attempts(runID string) ([]results.Attempt, error)
+	Ends(runIDs []string) (map[string]map[string]results.Ends, error)
+	Series(runID, metric string) ([]results.Point, error)
+}
+
+// Build reads a study's results from the store. The study is read as it was
+// when it was started: its text and overrides are in the store.
+func Build(store *results.Store, study *results.Study) (*Report, error) {
+	return build(store, study)
+}
+
+func build(store source, stored *results.Study) (*Report, error) {
+	study, err := ablations.Parse(stored.Name, stored.Text, stored.Sets)
+	if err != nil {
+		return nil, fmt.Errorf("study %s, as it was started, cannot be read by this version of ablate: %w", stored.Name, err)
+	}
+	found, err := store.Runs(stored)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(found))
+	for id := range found {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	metrics, err := store.Ends(ids)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := inPlace(study, stored, found, metrics)
+	if err != nil {
+		return nil, err
+	}
+	r := newReport(study, runs)
+	r.series = store.Series
+	r.shipped = isShipped(stored)
+	return r, r.addProvenance(store, found, ids)
+}
+
+// inPlace lays out the runs by the study's cells and seeds. A place without a
+// run in the store is pending.
+func inPlace(study *ablations.Study, stored *results.Study, found map[string]results.Run, metrics map[string]map[string]results.Ends) ([][]run, error) {
+	runs := make([][]run, len(study.Cells))
+	for i := range runs {
+		for _, seed := range study.Seeds {
+			runs[i] = append(runs[i], run{seed: seed})
+		}
+	}
+	for _, slot := range stored.Slots {
+		cell, ok := study.Cell(stored.Cells[slot.Cell])
+		seed := slices.Index(study.Seeds, slot.Seed)
+		if !ok || seed < 0 {
+			return nil, fmt.Errorf("the store's study %s has cell %s with seed %d, which its own text does not; the store was made by another version of ablate",
+				stored.Name, stored.Cells[slot.Cell], slot.Seed)
+		}
+		f := found[slot.RunID]
+		place := &runs[cell][seed]
+		place.id, place.outcome, place.reason = slot.RunID, f.Outcome, f.Reason
+		place.metrics = map[string]ends{}
+		for name, e := range metrics[slot.RunID] {
+			place.metrics[name] = endsOf(e, f.Steps)
+		}
+	}
+	return runs, nil
+}
+
+// endsOf reads a metric's value at step 0 and at the end; a metric that was
+// only reported at step 0 of a longer run has none at the end.
+func endsOf(e results.Ends, steps int64) ends {
+	both := ends{math.NaN(), math.NaN()}
+	if e.First.Step == 0 {
+		both.untrained = e.First.Value
+	}
+	if e.Last.Step > 0 || steps == 0 {
+		both.final = e.Last.Value
+	}
+	return both
+}
+
+// isShipped reports whether the program carries the very study under its name.
+func isShipped(stored *results.Study) bool {
+	if !slices.Contains(ablations.Shipped(), stored.Name) {
+		return false
+	}
+	shipped, err := ablations.Load(stored.Name, nil)
+	return err == nil && bytes.Equal(shipped.Text, stored.Text)
+}
+
+// addProvenance counts what made the results.
+func (r *Report) addProvenance(store source, found map[string]results.Run, ids []string) error {
+	var datasets, trainers, versions, kernels, cpus []string
+	for _, id := range ids {
+		if !found[id].Outcome.IsResult() {
+			continue
+		}
+		datasets = append(datasets, found[id].Dataset)
+		trainers = append(trainers, found[id].Trainer)
+		attempts, err := store.Attempts(id)
+		if err != nil {
+			return err
+		}
+		for _, a := range attempts {
+			versions = append(versions, a.Version)
+			kernels = append(kernels, a.Kernels)
+			cpus = append(cpus, a.CPU)
+		}
+	}
+	p := &r.Provenance
+	p.Datasets, p.Trainers, p.Versions, p.Kernels, p.CPUs = countUp(datasets), countUp(trainers), countUp(versions), countUp(kernels), countUp(cpus)
+	return nil
+}

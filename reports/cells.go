@@ -1,0 +1,249 @@
+package reports
+
+import (
+	"math"
+	"sort"
+	"strings"
+
+	"ablate/ablations"
+	"ablate/reports/stats"
+	"ablate/results"
+)
+
+const untrainedSuffix = "_untrained"
+
+// newReport sums up runs, which are given by cell and, in the order of
+// study.Seeds, by seed.
+func newReport(study *ablations.Study, runs [][]run) *Report {
+	r := &Report{
+		Name: study.Name, Title: study.Title, Source: study.Source, Sets: study.Sets,
+		Alpha: study.Alpha, Seeds: study.Seeds,
+		text: study.Text,
+	}
+	for i, c := range study.Cells {
+		r.Cells = append(r.Cells, r.sumUp(study, c, runs[i]))
+	}
+	r.Metric = mainMetric(study, r.Cells)
+	r.compareToBaseline()
+	r.flagLowRank()
+	r.judge(study)
+	r.Provenance.Data = dataOf(study)
+	return r
+}
+
+func (r *Report) sumUp(study *ablations.Study, c ablations.Cell, runs []run) Cell {
+	cell := Cell{Name: c.Name, Seeds: study.Seeds, Metrics: map[string]Metric{}, runs: runs}
+	if c.Levels != nil {
+		cell.Levels = map[string]string{}
+		for i, level := range c.Levels {
+			cell.Levels[study.Axes[i].Name] = level
+		}
+	}
+	if c.SameAs >= 0 {
+		cell.SameAs = study.Cells[c.SameAs].Name
+	}
+	for _, run := range runs {
+		cell.count(run.outcome)
+	}
+	for _, name := range metricNames(runs) {
+		for _, untrained := range []bool{false, true} {
+			m := r.metric(runs, name, untrained)
+			switch {
+			case !untrained:
+				cell.Metrics[name] = m
+			case m.known() > 0:
+				cell.Metrics[name+untrainedSuffix] = m
+			}
+		}
+	}
+	return cell
+}
+
+func (c *Cell) count(o results.Outcome) {
+	if o.IsResult() {
+		c.N++
+	}
+	switch o {
+	case results.Completed:
+	case results.Collapsed:
+		c.Collapsed++
+	case results.NeverSeparated:
+		c.NeverSeparated++
+	case results.Diverged:
+		c.Diverged++
+	case "":
+		c.Pending++
+	default:
+		c.Failed++
+	}
+}
+
+// metric sums up one metric over the seeds.
+func (r *Report) metric(runs []run, name string, untrained bool) Metric {
+	values := valuesOf(runs, name, untrained)
+	e := stats.Mean(values)
+	m := Metric{Mean: unknown}
+	if e.N > 0 {
+		m.Mean = Number(e.Mean)
+	}
+	low, high := e.Interval(1 - r.Alpha)
+	m.Low, m.High = Number(low), Number(high)
+	for _, v := range values {
+		m.Values = append(m.Values, Number(v))
+	}
+	return m
+}
+
+// valuesOf returns a metric by seed, NaN where it is missing or not finite.
+func valuesOf(runs []run, name string, untrained bool) []float64 {
+	values := make([]float64, len(runs))
+	for i, run := range runs {
+		values[i] = run.value(name, untrained)
+		if math.IsInf(values[i], 0) {
+			values[i] = math.NaN()
+		}
+	}
+	return values
+}
+
+// metricNames lists what the runs with a result report, sorted.
+func metricNames(runs []run) []string {
+	seen := map[string]bool{}
+	for _, run := range runs {
+		if run.outcome.IsResult() {
+			for name := range run.metrics {
+				seen[name] = true
+			}
+		}
+	}
+	var names []string
+	for name := range seen {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// mainMetric chooses what cells are compared by: linear evaluation, else what
+// the first claim with a comparison asks about, else kNN.
+func mainMetric(study *ablations.Study, cells []Cell) string {
+	candidates := []string{"linear_top1"}
+	for _, claim := range study.Claims {
+		for _, part := range claim.All {
+			if part.Metric != "" {
+				candidates = append(candidates, part.Metric)
+			}
+		}
+	}
+	for _, name := range append(candidates, "knn_top1", "loss") {
+		for _, c := range cells {
+			if c.Metrics[name].known() > 0 {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// compareToBaseline fills in every other cell's difference, with Holm's
+// correction over the table.
+func (r *Report) compareToBaseline() {
+	if r.Metric == "" {
+		return
+	}
+	baseline := valuesOf(r.Cells[0].runs, r.Metric, false)
+	var p []float64
+	for i := range r.Cells[1:] {
+		cell := &r.Cells[i+1]
+		e, welch := difference(valuesOf(cell.runs, r.Metric, false), baseline)
+		d := &Difference{Estimate: unknown, N: e.N, Welch: welch}
+		if e.N > 0 {
+			d.Estimate = Number(e.Mean)
+		}
+		low, high := e.Interval(1 - r.Alpha)
+		d.Low, d.High = Number(low), Number(high)
+		d.P = unknown
+		if e.HasSpread() {
+			d.P = Number(e.PDiffers())
+		}
+		p = append(p, float64(d.P))
+		cell.Difference = d
+	}
+	adjusted, _ := stats.Holm(p, r.Alpha)
+	for i, cell := range r.Cells[1:] {
+		if cell.Difference.P.known() {
+			cell.Difference.P = Number(adjusted[i])
+		}
+	}
+}
+
+// difference estimates mean(first) - mean(second), paired by seed unless fewer
+// than two seeds have both values and Welch's test can say more.
+func difference(first, second []float64) (e stats.Estimate, welch bool) {
+	if e = stats.Paired(first, second); e.N >= 2 {
+		return e, false
+	}
+	if w := stats.Welch(first, second); w.N >= 2 || e.N == 0 && w.N > 0 {
+		return w, true
+	}
+	return e, false
+}
+
+// lowRank is the share of the baseline's effective rank under which a cell
+// counts as collapsed in dimension.
+const lowRank = 0.1
+
+func (r *Report) flagLowRank() {
+	if len(r.Cells) == 0 {
+		return
+	}
+	baseline, ok := r.Cells[0].Metrics["z_rankme"]
+	if !ok || !baseline.Mean.known() {
+		return
+	}
+	for i := range r.Cells {
+		rank, ok := r.Cells[i].Metrics["z_rankme"]
+		r.Cells[i].DimensionalCollapse = ok && rank.Mean.known() && rank.Mean < lowRank*baseline.Mean
+	}
+}
+
+// dataOf lists the data that the cells are configured with.
+func dataOf(study *ablations.Study) []Count {
+	var values []string
+	for _, c := range study.Cells {
+		name, _ := c.Settings["data.name"].(string)
+		if name == "" {
+			continue
+		}
+		train, _ := c.Settings["data.train"].(int64)
+		if train > 0 {
+			name += ", " + grouped(train) + " training images"
+		}
+		for range study.Seeds {
+			values = append(values, name)
+		}
+	}
+	return countUp(values)
+}
+
+// countUp counts equal values, the most frequent first. Empty ones are left
+// out.
+func countUp(values []string) []Count {
+	n := map[string]int{}
+	for _, v := range values {
+		if v = strings.TrimSpace(v); v != "" {
+			n[v]++
+		}
+	}
+	var counts []Count
+	for v, k := range n {
+		counts = append(counts, Count{v, k})
+	}
+	sort.Slice(counts, func(i, j int) bool {
+		if counts[i].N != counts[j].N {
+			return counts[i].N > counts[j].N
+		}
+		return counts[i].Value < counts[j].Value
+	})
+	return counts
+}

@@ -1,0 +1,388 @@
+package figure
+
+import (
+	"image/color"
+	"math"
+	"sort"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// Curves is a figure of series over a common axis, each labelled to the right
+// of the plot at the height where it ends.
+type Curves struct {
+	Title      string
+	X, Y       Axis
+	Series     []Series
+	Thresholds []Threshold
+	Note       string // below the plot: how lines and bands were made
+}
+
+// Series is one cell's curve. X ascends; Mean, Low and High are as long as X,
+// or Low and High are empty. A value that is not finite interrupts the line.
+type Series struct {
+	Name   string
+	Remark string // follows the name, such as "1 of 2 diverged"
+	Style  Style
+	X      []float64
+	Mean   []float64
+	Low    []float64 // the band
+	High   []float64
+	Ends   []Point // marked with a cross: where a single run stopped
+}
+
+// Point is a place in a figure, in its axes' units.
+type Point struct{ X, Y float64 }
+
+// Threshold is a horizontal line, labelled like the series.
+type Threshold struct {
+	Label string
+	Value float64
+}
+
+const (
+	plotWidth    = vg.Length(330)
+	plotHeight   = vg.Length(215)
+	labelStep    = vg.Length(14.5) // from one label to the next
+	labelGap     = vg.Length(46)   // from the plot to the text of a label: leader and sample
+	longestLabel = vg.Length(230)  // longer ones are cut
+	axisHeight   = vg.Length(38)   // tick labels and axis name below a plot
+	axisRoom     = 2 * labelSize   // below a plot, where its axis has no name
+)
+
+func (c *Curves) title() string { return c.Title }
+
+// layout implements Picture.
+func (c *Curves) layout() (width, height vg.Length, draw func(pen)) {
+	x, y := c.scales()
+	labels := c.labels(y)
+	leftRoom := margin + widestTick(y) + 6
+	width = leftRoom + plotWidth + labelGap + widestLabel(labels) + margin
+	f := newFrame(c.Title, c.Y.name(), c.Note, width)
+	inner := max(plotHeight, labelStep*vg.Length(len(labels)))
+	height = f.top() + inner + axisHeight + f.bottom()
+	area := vg.Rectangle{
+		Min: vg.Point{X: leftRoom, Y: f.bottom() + axisHeight},
+		Max: vg.Point{X: leftRoom + plotWidth, Y: f.bottom() + axisHeight + inner},
+	}
+	return width, height, func(p pen) {
+		f.draw(p, height)
+		drawAxes(p, area, x, y, c.X.name())
+		if c.empty() {
+			p.text(noData, (area.Min.X+area.Max.X)/2, (area.Min.Y+area.Max.Y)/2, centre, labelSize, softInk)
+		}
+		plot := plot{p.within(area), x, y}
+		c.drawThresholds(plot)
+		c.drawSeries(plot)
+		drawLabels(p, area, labels)
+	}
+}
+
+const noData = "no values yet"
+
+func (c *Curves) empty() bool {
+	for _, s := range c.Series {
+		if len(s.runs()) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// scales fits the axes to the lines and bands.
+func (c *Curves) scales() (x, y scale) {
+	var xs, ys span
+	var all []float64
+	for _, s := range c.Series {
+		for i, v := range s.Mean {
+			if isNumber(v) {
+				xs.add(s.X[i])
+				all = append(all, v)
+			}
+		}
+		all = append(append(all, s.Low...), s.High...)
+		for _, end := range s.Ends {
+			xs.add(end.X)
+			all = append(all, end.Y)
+		}
+	}
+	if xs.low > 0 && xs.low < xs.high/4 {
+		xs.add(0) // training starts there
+	}
+	for _, t := range c.Thresholds {
+		all = append(all, 0.9*t.Value, 1.1*t.Value) // not on the plot's edge
+	}
+	if c.Y.Log {
+		return tightScale(xs, 6), logScale(all)
+	}
+	ys.add(all...)
+	return tightScale(xs, 6), roundScale(ys, 7, c.Y.Unit)
+}
+
+// plot is a pen together with the axes of the area that it draws on.
+type plot struct {
+	pen
+	x, y scale
+}
+
+func (p plot) point(x, y float64) vg.Point {
+	return vg.Point{X: p.X(p.x.at(x)), Y: p.Y(p.y.at(y))}
+}
+
+func (c *Curves) drawThresholds(p plot) {
+	for _, t := range c.Thresholds {
+		y := p.point(0, t.Value).Y
+		p.line(ink, 1, thresholdDash, vg.Point{X: p.Min.X, Y: y}, vg.Point{X: p.Max.X, Y: y})
+	}
+}
+
+var thresholdDash = []vg.Length{3, 3}
+
+// drawSeries draws all bands below all lines, and the first series on top.
+func (c *Curves) drawSeries(p plot) {
+	shade := uint8(0x2C)
+	if len(c.Series) > 8 {
+		shade = 0x16 // many bands overlap
+	}
+	for _, s := range c.Series {
+		for _, run := range s.runs() {
+			p.band(s, run, shade)
+		}
+	}
+	for i := len(c.Series) - 1; i >= 0; i-- {
+		s := c.Series[i]
+		for _, run := range s.runs() {
+			p.curve(s, run)
+		}
+		for _, at := range s.marked(i, len(c.Series)) {
+			if point := p.point(s.X[at], s.Mean[at]); p.Contains(point) {
+				p.mark(s.Style, point, 3.1, false)
+			}
+		}
+	}
+	for _, s := range c.Series {
+		for _, end := range s.Ends {
+			if isNumber(end.X) && isNumber(end.Y) {
+				p.cross(s.Style, p.point(end.X, end.Y))
+			}
+		}
+	}
+}
+
+// runs returns the [from, to) stretches of s without a gap.
+func (s Series) runs() [][2]int {
+	var runs [][2]int
+	from := -1
+	for i := range s.Mean {
+		switch known := isNumber(s.Mean[i]); {
+		case known && from < 0:
+			from = i
+		case !known && from >= 0:
+			runs = append(runs, [2]int{from, i})
+			from = -1
+		}
+	}
+	if from >= 0 {
+		runs = append(runs, [2]int{from, len(s.Mean)})
+	}
+	return runs
+}
+
+// marked chooses which of the points carry a marker: all of a few, else about
+// six, at other places for each of the series so that they seldom meet.
+func (s Series) marked(i, of int) []int {
+	const most = 6
+	n := len(s.Mean)
+	step := 1
+	if n > 2*most {
+		step = n / most
+	}
+	var at []int
+	for j := step * i / of; j < n; j += step {
+		if isNumber(s.Mean[j]) {
+			at = append(at, j)
+		}
+	}
+	return at
+}
+
+func (p plot) band(s Series, run [2]int, shade uint8) {
+	if len(s.Low) != len(s.Mean) || len(s.High) != len(s.Mean) {
+		return
+	}
+	var top, bottom []vg.Point
+	for i := run[0]; i < run[1]; i++ {
+		if isNumber(s.Low[i]) && isNumber(s.High[i]) {
+			top = append(top, p.point(s.X[i], s.High[i]))
+			bottom = append(bottom, p.point(s.X[i], s.Low[i]))
+		}
+	}
+	for i := len(bottom) - 1; i >= 0; i-- {
+		top = append(top, bottom[i])
+	}
+	if len(top) >= 4 {
+		p.FillPolygon(faint(s.Style.color(), shade), p.ClipPolygonXY(top))
+	}
+}
+
+func (p plot) curve(s Series, run [2]int) {
+	var points []vg.Point
+	for i := run[0]; i < run[1]; i++ {
+		points = append(points, p.point(s.X[i], s.Mean[i]))
+	}
+	for _, piece := range p.ClipLinesXY(points) {
+		p.line(s.Style.color(), 1.6, s.Style.dash(), piece...)
+	}
+}
+
+// cross marks where a run stopped, with a white rim so that it stands out from
+// the lines and markers below it.
+func (p plot) cross(s Style, at vg.Point) {
+	arms := func(c color.Color, width, r vg.Length) {
+		p.line(c, width, nil, vg.Point{X: at.X - r, Y: at.Y - r}, vg.Point{X: at.X + r, Y: at.Y + r})
+		p.line(c, width, nil, vg.Point{X: at.X - r, Y: at.Y + r}, vg.Point{X: at.X + r, Y: at.Y - r})
+	}
+	arms(white, 5, 6.5)
+	arms(s.color(), 2.4, 5.5)
+}
+
+// drawAxes draws grid, ticks and the name of the horizontal axis.
+func drawAxes(p pen, area vg.Rectangle, x, y scale, xName string) {
+	in := plot{p.within(area), x, y}
+	for _, t := range y.ticks {
+		at := in.point(x.low, t.value)
+		p.line(gridLine, 0.7, nil, at, vg.Point{X: area.Max.X, Y: at.Y})
+		p.text(t.label, area.Min.X-6, at.Y, right, labelSize, ink)
+	}
+	drawXAxis(in, xName)
+}
+
+func drawXAxis(p plot, name string) {
+	for _, t := range p.x.ticks {
+		x := p.point(t.value, p.y.low).X
+		p.line(gridLine, 0.7, nil, vg.Point{X: x, Y: p.Min.Y}, vg.Point{X: x, Y: p.Max.Y})
+		p.line(axisLine, 0.7, nil, vg.Point{X: x, Y: p.Min.Y}, vg.Point{X: x, Y: p.Min.Y - 3})
+		p.text(t.label, x, p.Min.Y-11, centre, labelSize, ink)
+	}
+	p.line(axisLine, 0.9, nil, p.Min, vg.Point{X: p.Max.X, Y: p.Min.Y})
+	p.text(name, p.Center().X, p.Min.Y-27, centre, labelSize, softInk)
+}
+
+func widestTick(s scale) (width vg.Length) {
+	for _, t := range s.ticks {
+		width = max(width, textWidth(t.label, labelSize))
+	}
+	return width
+}
+
+// label is one entry of the key to the right of a plot.
+type label struct {
+	name, remark string
+	share        float64 // of the plot's height, where its line ends
+	style        Style
+	threshold    bool
+	absent       bool // no line to label
+}
+
+// labels lists the key's entries from bottom to top. A series without a value
+// is listed below the others.
+func (c *Curves) labels(y scale) []label {
+	var labels []label
+	for _, s := range c.Series {
+		l := label{name: shorten(s.Name, longestLabel, labelSize), remark: s.Remark, style: s.Style, absent: true}
+		for _, v := range s.Mean {
+			if isNumber(v) {
+				l.share, l.absent = min(max(y.at(v), 0), 1), false
+			}
+		}
+		if l.absent {
+			l.share = -1
+			l.remark = "no value"
+		}
+		labels = append(labels, l)
+	}
+	for _, t := range c.Thresholds {
+		labels = append(labels, label{name: t.Label, share: y.at(t.Value), threshold: true})
+	}
+	// Of equals, the first is listed on top.
+	for i, j := 0, len(labels)-1; i < j; i, j = i+1, j-1 {
+		labels[i], labels[j] = labels[j], labels[i]
+	}
+	sort.SliceStable(labels, func(i, j int) bool { return labels[i].share < labels[j].share })
+	return labels
+}
+
+func widestLabel(labels []label) (width vg.Length) {
+	for _, l := range labels {
+		width = max(width, textWidth(l.name, labelSize)+remarkWidth(l.remark))
+	}
+	return width
+}
+
+func remarkWidth(remark string) vg.Length {
+	if remark == "" {
+		return 0
+	}
+	return 5 + textWidth(remark, noteSize)
+}
+
+// drawLabels writes the key, each entry near its line's end, with a leader
+// from there.
+func drawLabels(p pen, area vg.Rectangle, labels []label) {
+	height := area.Size().Y
+	wanted := make([]vg.Length, len(labels))
+	for i, l := range labels {
+		wanted[i] = vg.Length(l.share) * height
+	}
+	for i, y := range spread(wanted, labelStep, height) {
+		l, x := labels[i], area.Max.X
+		y += area.Min.Y
+		if !l.absent {
+			p.line(leaderInk, 0.6, nil, vg.Point{X: x + 3, Y: area.Min.Y + wanted[i]}, vg.Point{X: x + 15, Y: y})
+		}
+		from, to := vg.Point{X: x + 17, Y: y}, vg.Point{X: x + labelGap - 5, Y: y}
+		ink := ink
+		switch {
+		case l.threshold:
+			p.line(ink, 1, thresholdDash, from, to)
+		case l.absent:
+			ink = softInk
+		default:
+			p.line(l.style.color(), 1.6, l.style.dash(), from, to)
+			p.mark(l.style, vg.Point{X: (from.X + to.X) / 2, Y: y}, 3.1, false)
+		}
+		p.text(l.name, x+labelGap, y, left, labelSize, ink)
+		p.text(l.remark, x+labelGap+textWidth(l.name, labelSize)+5, y, left, noteSize, softInk)
+	}
+}
+
+// spread moves ascending positions apart until neighbours are step apart, as
+// little as possible (least squares) and within [0, height] where they fit.
+func spread(wanted []vg.Length, step, height vg.Length) []vg.Length {
+	type group struct {
+		sum vg.Length
+		n   int
+	}
+	// With the steps taken out, the answer is the isotonic regression, found
+	// by pooling neighbours that are out of order.
+	var groups []group
+	for i, y := range wanted {
+		groups = append(groups, group{y - vg.Length(i)*step, 1})
+		for k := len(groups) - 1; k > 0; k-- {
+			a, b := groups[k-1], groups[k]
+			if a.sum/vg.Length(a.n) <= b.sum/vg.Length(b.n) {
+				break
+			}
+			groups = append(groups[:k-1], group{a.sum + b.sum, a.n + b.n})
+		}
+	}
+	top := height - vg.Length(len(wanted)-1)*step
+	var placed []vg.Length
+	for _, g := range groups {
+		y := vg.Length(math.Max(0, math.Min(float64(top), float64(g.sum)/float64(g.n))))
+		for range g.n {
+			placed = append(placed, y+vg.Length(len(placed))*step)
+		}
+	}
+	return placed
+}

@@ -1,0 +1,199 @@
+package figure
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// scale maps values to shares of an axis and knows its ticks.
+type scale struct {
+	low, high float64
+	log       bool
+	clamped   bool // a value lies below low
+	ticks     []tick
+}
+
+type tick struct {
+	value float64
+	label string
+}
+
+// at is the share of the axis at which v lies, 0 to 1 within its range.
+// Values outside of a logarithmic axis lie on its ends.
+func (s scale) at(v float64) float64 {
+	if !s.log {
+		return (v - s.low) / (s.high - s.low)
+	}
+	v = min(max(v, s.low), s.high)
+	return math.Log(v/s.low) / math.Log(s.high/s.low)
+}
+
+// span is the range of a set of values; empty before any was added.
+type span struct {
+	low, high float64
+	any       bool
+}
+
+func (s *span) add(values ...float64) {
+	for _, v := range values {
+		if !isNumber(v) {
+			continue
+		}
+		if !s.any {
+			s.low, s.high, s.any = v, v, true
+		}
+		s.low, s.high = min(s.low, v), max(s.high, v)
+	}
+}
+
+// widened returns a span that is not empty and has a width.
+func (s span) widened() span {
+	if !s.any {
+		return span{0, 1, true}
+	}
+	if width := s.high - s.low; width <= 1e-9*max(math.Abs(s.low), math.Abs(s.high)) {
+		by := max(math.Abs(s.low)*0.05, 0.05)
+		return span{s.low - by, s.high + by, true}
+	}
+	return s
+}
+
+// roundScale returns a linear scale of about n steps whose ends are ticks.
+func roundScale(of span, n int, unit string) scale {
+	of = of.widened()
+	step := roundStep(of.high-of.low, n)
+	s := scale{low: math.Floor(of.low/step+1e-9) * step, high: math.Ceil(of.high/step-1e-9) * step}
+	if unit == "%" {
+		s.low, s.high = max(s.low, 0), min(s.high, 100)
+	}
+	s.ticks = linearTicks(s.low, s.high, step)
+	return s
+}
+
+// tightScale returns a linear scale of about n steps that ends with the data.
+func tightScale(of span, n int) scale {
+	of = of.widened()
+	return scale{low: of.low, high: of.high, ticks: linearTicks(of.low, of.high, roundStep(of.high-of.low, n))}
+}
+
+// roundStep is the step of 1, 2 or 5 times a power of ten that divides width
+// into at most n parts.
+func roundStep(width float64, n int) float64 {
+	raw := width / float64(max(n, 1))
+	power := math.Pow(10, math.Floor(math.Log10(raw)))
+	for _, m := range []float64{1, 2, 5} {
+		if raw <= m*power*(1+1e-9) {
+			return m * power
+		}
+	}
+	return 10 * power
+}
+
+func linearTicks(low, high, step float64) []tick {
+	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	thousands := high >= 10000 && math.Mod(step, 1000) == 0
+	var ticks []tick
+	for i := math.Ceil(low/step - 1e-6); i*step <= high+1e-6*step; i++ {
+		v := i * step
+		label := number(v, decimals)
+		switch {
+		case step >= 1e6 || step < 1e-5:
+			label = plain(v)
+		case thousands && v != 0:
+			label = number(v/1000, 0) + "k"
+		}
+		ticks = append(ticks, tick{v, label})
+	}
+	return ticks
+}
+
+// number is v with a true minus sign and no minus zero.
+func number(v float64, decimals int) string {
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	if strings.Trim(s, "-0.") == "" {
+		s = strings.TrimPrefix(s, "-")
+	}
+	return strings.Replace(s, "-", "−", 1)
+}
+
+// decades is how far below its largest value a logarithmic axis goes.
+const decades = 4
+
+// logScale returns a logarithmic scale from one round number to another.
+// Values that are not positive, or too small, lie on its lower end, whose
+// label then says "≤".
+func logScale(values []float64) scale {
+	var of span
+	for _, v := range values {
+		if v > 0 {
+			of.add(v)
+		}
+	}
+	if !of.any {
+		of.add(0.1, 1)
+	}
+	s := scale{log: true}
+	_, s.high = roundAround(of.high)
+	s.low, _ = roundAround(of.low)
+	if s.high/s.low < 9.9 {
+		s.low = s.high / 10
+	}
+	if floor := math.Pow(10, math.Ceil(math.Log10(of.high))-1-decades); s.low < floor {
+		s.low = floor
+	}
+	for _, v := range values {
+		s.clamped = s.clamped || v < s.low*(1-1e-9)
+	}
+	s.ticks = logTicks(s)
+	return s
+}
+
+// roundAround returns the nearest 1, 2 or 5 times a power of ten on either
+// side of v > 0, which is its own neighbour if it is one.
+func roundAround(v float64) (below, above float64) {
+	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
+	steps := []float64{1, 2, 5, 10}
+	for i, m := range steps {
+		if math.Abs(v-m*power) <= 1e-9*v {
+			return m * power, m * power
+		}
+		if v < m*power {
+			return steps[i-1] * power, m * power
+		}
+	}
+	return power, 10 * power
+}
+
+func logTicks(s scale) []tick {
+	steps := []float64{1}
+	if s.high/s.low < 150 {
+		steps = []float64{1, 2, 5}
+	}
+	var ticks []tick
+	for e := math.Floor(math.Log10(s.low) - 1e-9); e <= math.Log10(s.high)+1e-9; e++ {
+		for _, m := range steps {
+			v, _ := strconv.ParseFloat(fmt.Sprintf("%ge%d", m, int(e)), 64) // exact, unlike a product
+			if v >= s.low*(1-1e-9) && v <= s.high*(1+1e-9) {
+				ticks = append(ticks, tick{v, plain(v)})
+			}
+		}
+	}
+	if s.clamped {
+		if ticks[0].value > s.low*(1+1e-9) {
+			ticks = append([]tick{{s.low, plain(s.low)}}, ticks...)
+		}
+		ticks[0].label = "≤ " + ticks[0].label
+	}
+	return ticks
+}
+
+// plain writes small and large numbers without an exponent as long as a
+// reader can count the zeros.
+func plain(v float64) string {
+	if a := math.Abs(v); v == 0 || a >= 1e-5 && a < 1e6 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strings.Replace(strconv.FormatFloat(v, 'g', 3, 64), "-", "−", 1)
+}

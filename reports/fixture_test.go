@@ -1,0 +1,173 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"ablate/ablations"
+	"ablate/results"
+)
+
+// arm is how a cell's runs end in a fixture.
+type arm struct {
+	name               string
+	outcome            results.Outcome
+	top1, knn          float64
+	zStart, zEnd, rank float64
+}
+
+var arms = []arm{
+	{"bn", results.Completed, 71.3, 66.0, 0.31, 0.81, 28},
+	{"ln", results.Completed, 64.9, 60.2, 0.21, 0.62, 2.1},
+	{"none", results.NeverSeparated, 61.2, 55.9, 0.08, 0.004, 1.4},
+	{"init", results.Completed, 66.0, 61.5, 0.71, 0.22, 15},
+	{"gn+ws", results.Completed, 67.1, 60.4, 0.59, 0.55, 20},
+	{"no-predictor", results.Collapsed, 62.8, 57.0, 0.31, 0.02, 9},
+}
+
+// fixture is a study of six cells like the shipped "quick", and its runs.
+func fixture(seeds ...int) (*ablations.Study, [][]run) {
+	study := &ablations.Study{
+		Name: "quick", Title: "Which normalization keeps BYOL from collapsing?", Source: "Richemond et al. 2020, Tables 1 and 2",
+		Text: []byte("name = \"quick\"\n"), Sets: []string{"data.train=2000"}, Alpha: 0.05, Seeds: seeds,
+		Axes: []ablations.Axis{{Name: "norm"}},
+	}
+	var runs [][]run
+	for i, a := range arms {
+		cell := ablations.Cell{Name: a.name, SameAs: -1, Settings: map[string]any{"data.name": "fashion-mnist", "data.train": int64(2000)}}
+		if a.name != "no-predictor" {
+			cell.Levels = []string{a.name}
+		}
+		study.Cells = append(study.Cells, cell)
+		var row []run
+		for _, seed := range seeds {
+			row = append(row, a.run(i, seed))
+		}
+		runs = append(runs, row)
+	}
+	study.Claims = fixtureClaims()
+	return study, runs
+}
+
+func (a arm) run(cell, seed int) run {
+	rng := rand.New(rand.NewPCG(uint64(seed), 0)) // the seed's luck, shared by the cells
+	own := rand.New(rand.NewPCG(uint64(seed), uint64(cell+1)))
+	wobble := func(scale float64) float64 { return scale * (rng.NormFloat64() + 0.5*own.NormFloat64()) }
+	round := func(v float64) float64 { return math.Round(v*100) / 100 }
+	return run{
+		id: fmt.Sprintf("%s-%d", a.name, seed), seed: seed, outcome: a.outcome,
+		metrics: map[string]ends{
+			"linear_top1": {round(60 + wobble(0.4)), round(a.top1 + wobble(0.8))},
+			"knn_top1":    {round(54 + wobble(0.4)), round(a.knn + wobble(0.8))},
+			"z_std":       {a.zStart, a.zEnd},
+			"y_std":       {a.zStart, a.zStart},
+			"z_rankme":    {12, a.rank},
+			"loss":        {math.NaN(), 2 * a.zEnd},
+		},
+	}
+}
+
+func fixtureClaims() []ablations.Claim {
+	at := func(name string) ablations.Selector {
+		base := name
+		untrained := false
+		if n := len(name) - len("@untrained"); n > 0 && name[n:] == "@untrained" {
+			base, untrained = name[:n], true
+		}
+		for i, a := range arms {
+			if a.name == base {
+				return ablations.Selector{Text: name, Cell: i, Untrained: untrained}
+			}
+		}
+		panic(name)
+	}
+	cells := func(names ...string) (s []ablations.Selector) {
+		for _, n := range names {
+			s = append(s, at(n))
+		}
+		return s
+	}
+	return []ablations.Claim{
+		{
+			ID: "refutes-H1", Says: "BYOL needs no batch statistics to avoid collapse once its initialization is repaired",
+			Paper: &ablations.Paper{Value: 65.7, Against: 0.1, Unit: "top-1 %", Where: "Table 2"},
+			All: []ablations.Part{
+				{Kind: ablations.Collapsed, Cells: cells("none")},
+				{Kind: ablations.NotCollapsed, Cells: cells("init")},
+				{Kind: ablations.Greater, Metric: "linear_top1", Cells: cells("init", "init@untrained"), By: 2},
+			},
+		},
+		{
+			ID: "refutes-H2", Says: "Without batch statistics, GN+WS matches BN",
+			Paper: &ablations.Paper{Value: 73.9, Against: 74.3, Unit: "top-1 %", Where: "Table 2"},
+			All: []ablations.Part{
+				{Kind: ablations.Equivalent, Metric: "linear_top1", Cells: cells("gn+ws", "bn"), Margin: 3},
+				{Kind: ablations.Greater, Metric: "linear_top1", Cells: cells("bn", "bn@untrained"), By: 3},
+			},
+		},
+		{
+			ID: "controls", Says: "Collapse is seen where it is known, and not under BN",
+			All: []ablations.Part{
+				{Kind: ablations.Collapsed, Cells: cells("no-predictor")},
+				{Kind: ablations.NotCollapsed, Cells: cells("bn")},
+			},
+		},
+	}
+}
+
+// report builds the fixture's report, with provenance and curves.
+func report(seeds ...int) *Report {
+	study, runs := fixture(seeds...)
+	return reportOf(study, runs)
+}
+
+func reportOf(study *ablations.Study, runs [][]run) *Report {
+	r := newReport(study, runs)
+	r.shipped = true
+	n := len(study.Cells) * len(study.Seeds)
+	r.Provenance.Datasets = []Count{{"sha256:6e3f0c", n}}
+	r.Provenance.Trainers = []Count{{"1", n}}
+	r.Provenance.Versions = []Count{{"v0.1.0", n}}
+	r.Provenance.Kernels = []Count{{"onednn 2.6.3", n}}
+	r.Provenance.CPUs = []Count{{"Xeon AVX-512", n}}
+	r.series = curvesOf(runs)
+	return r
+}
+
+// curvesOf draws every metric of a run from its first value to its last.
+func curvesOf(runs [][]run) func(string, string) ([]results.Point, error) {
+	return func(id, metric string) ([]results.Point, error) {
+		for i, row := range runs {
+			for _, run := range row {
+				if run.id != id {
+					continue
+				}
+				rng := rand.New(rand.NewPCG(uint64(run.seed), uint64(10+i)))
+				e := run.metrics[metric]
+				const steps = 390
+				every := steps / 10
+				if metric == "loss" {
+					every, e.untrained = 1, 2.1
+				}
+				var points []results.Point
+				for step := 0; step <= steps; step += every {
+					if metric == "loss" && step == 0 {
+						continue
+					}
+					t := min(1, 2.5*float64(step)/steps)
+					v := e.untrained * math.Pow(e.final/e.untrained, t)
+					if step > 0 && step < steps {
+						v *= math.Exp(0.05 * rng.NormFloat64())
+					}
+					points = append(points, results.Point{Step: int64(step), Value: v})
+					if run.outcome == results.Diverged && step > steps/2 {
+						return append(points, results.Point{Step: int64(step + 1), Value: math.NaN()}), nil
+					}
+				}
+				return points, nil
+			}
+		}
+		return nil, fmt.Errorf("no run %s", id)
+	}
+}

@@ -1,0 +1,215 @@
+// Package reports says what a study found: a table of its cells, the verdict
+// on each of its claims, and figures, as text, Markdown, JSON, SVG and PNG.
+//
+// A Report is built from the store (Build) and then rendered. What it says of
+// a run is the value of each metric at the last step, never the best, and the
+// value at step 0 under the metric's name with "_untrained" appended. A run
+// that diverged has no final value; it is counted, and no comparison that
+// needs its value is decided.
+package reports
+
+import (
+	"encoding/json"
+	"math"
+
+	"ablate/ablations"
+	"ablate/results"
+)
+
+// Report is what a study's results say.
+type Report struct {
+	Name   string
+	Title  string
+	Source string   // the paper that the study reproduces, if any
+	Sets   []string // overrides of the base: "data.name=cifar10"
+	Alpha  float64  // level of the claims' tests; intervals of means have confidence 1-Alpha
+	Seeds  []int
+	Metric string // the main metric, that cells are compared by; "" if no run has a value
+	Cells  []Cell // in the study's order; the first is the baseline
+	Claims []Claim
+
+	Provenance Provenance
+
+	text    []byte // the study file
+	shipped bool   // the study's name is enough to run it again
+	series  func(runID, metric string) ([]results.Point, error)
+}
+
+// Cell is one cell with its runs summed up.
+type Cell struct {
+	Name   string
+	Levels map[string]string // level by axis; nil for a named extra
+	Seeds  []int
+	N      int // runs with a result
+
+	// How the runs with a result ended; those not counted here completed.
+	Collapsed, NeverSeparated, Diverged int
+
+	Failed  int // runs that ended without a result: failed, timed out or cancelled
+	Pending int // runs that have not ended
+
+	Metrics map[string]Metric
+
+	// Difference of the main metric to the baseline; nil for the baseline.
+	Difference *Difference
+
+	// DimensionalCollapse says that the projection's effective rank is under
+	// a tenth of the baseline's.
+	DimensionalCollapse bool
+
+	SameAs string // an earlier cell with the same settings, whose runs these are
+
+	runs []run // by seed
+}
+
+// Metric is one metric of a cell: every seed's value (NaN where there is
+// none), their mean and its t interval. Without two different values there is
+// no interval: Low is -Inf and High +Inf.
+type Metric struct {
+	Mean, Low, High Number
+	Values          []Number // by Cell.Seeds
+}
+
+// known is how many seeds have a value.
+func (m Metric) known() (n int) {
+	for _, v := range m.Values {
+		if v.known() {
+			n++
+		}
+	}
+	return n
+}
+
+// Difference is a cell's mean minus the baseline's.
+type Difference struct {
+	Estimate, Low, High Number
+	P                   Number // two-sided, after Holm over the table
+	N                   int    // pairs; of Welch's test the smaller of the two samples
+	Welch               bool   // fewer than two seeds have both values: not paired
+}
+
+// Verdict is what the data say about a claim or one of its parts.
+type Verdict string
+
+// The verdicts.
+const (
+	Supported    Verdict = "supported"
+	Contradicted Verdict = "contradicted"
+	Inconclusive Verdict = "inconclusive"
+	NotRun       Verdict = "not run" // some of the runs it names have no result
+)
+
+// Claim is a claim of the study with its verdict.
+type Claim struct {
+	ID      string
+	Says    string
+	Paper   *ablations.Paper
+	Verdict Verdict
+	P       Number // after Holm over the claims; NaN if no part is a comparison
+	Level   Number // what the parts' p values are compared with; NaN like P
+	Parts   []Part
+}
+
+// Part is one part of a claim.
+//
+// Of a comparison, Estimate is mean(first) - mean(second), [Low, High] the
+// interval whose ends are each a one-sided bound at the claim's level, and P
+// the p value of the opposite. Of the collapse kinds, Estimate is the share of
+// runs that collapsed or never separated; they have no interval and no p.
+type Part struct {
+	Kind      ablations.PartKind
+	Metric    string
+	Cells     []string // selectors, as the study has them
+	Threshold Number   // the "by" or the margin
+	Verdict   Verdict
+	Estimate  Number
+	Low, High Number
+	P         Number
+	N         int    // comparisons: seeds compared; else runs with a result
+	Says      string // the part, its figures and, if it is not decided, why
+}
+
+// Provenance says what made the numbers.
+type Provenance struct {
+	Data     []Count // as configured: "fashion-mnist, 2000 training images"
+	Datasets []Count // content hashes
+	Trainers []Count // numeric versions of the trainer
+	Versions []Count // of the program
+	Kernels  []Count // kernel sets
+	CPUs     []Count
+}
+
+// Count is a value and how many runs (of versions, kernels and CPUs: attempts)
+// have it.
+type Count struct {
+	Value string
+	N     int
+}
+
+// Contradicted reports whether any claim is contradicted.
+func (r *Report) Contradicted() bool {
+	for _, c := range r.Claims {
+		if c.Verdict == Contradicted {
+			return true
+		}
+	}
+	return false
+}
+
+// total counts the runs with a result, and all.
+func (r *Report) total() (done, all int) {
+	for _, c := range r.Cells {
+		done += c.N
+		all += len(c.Seeds)
+	}
+	return done, all
+}
+
+// Number is a figure that may be unknown (NaN) or unbounded (±Inf), which JSON
+// has as null.
+type Number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n Number) MarshalJSON() ([]byte, error) {
+	if !n.known() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+func (n Number) known() bool {
+	return !math.IsNaN(float64(n)) && !math.IsInf(float64(n), 0)
+}
+
+var unknown = Number(math.NaN())
+
+// run is what a report needs to know of one run.
+type run struct {
+	id      string
+	seed    int
+	outcome results.Outcome
+	reason  string
+	metrics map[string]ends
+}
+
+// ends are a metric's values at step 0 and at the last step; NaN where it was
+// not reported there.
+type ends struct{ untrained, final float64 }
+
+// value returns a metric's final or untrained value, NaN if the run has none.
+func (r run) value(metric string, untrained bool) float64 {
+	e, ok := r.metrics[metric]
+	switch {
+	case !ok || !r.outcome.IsResult():
+		return math.NaN()
+	case untrained:
+		return e.untrained
+	case r.outcome == results.Diverged:
+		return math.NaN()
+	}
+	return e.final
+}
+
+func (r run) collapsed() bool {
+	return r.outcome == results.Collapsed || r.outcome == results.NeverSeparated
+}

@@ -1,0 +1,479 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ablate/ablations"
+	"ablate/results"
+)
+
+var (
+	update = flag.Bool("update", false, "rewrite the golden files in testdata")
+	keep   = flag.String("figures", "", "folder to leave a sample report in, to be looked at")
+)
+
+// golden compares got with a file in testdata.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(got, want) {
+		return
+	}
+	gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(gotLines), len(wantLines)) {
+		var g, w string
+		if i < len(gotLines) {
+			g = gotLines[i]
+		}
+		if i < len(wantLines) {
+			w = wantLines[i]
+		}
+		if g != w {
+			t.Fatalf("%s, line %d:\n got %q\nwant %q", path, i+1, g, w)
+		}
+	}
+}
+
+// troubled is a report with everything that can go wrong: diverged, failed and
+// pending runs, a missing value, mixed kernels, and equal cells.
+func troubled() *Report {
+	study, runs := fixture(1, 2, 3)
+	runs[1][1].outcome = results.Diverged
+	runs[2][0].outcome, runs[2][0].reason = results.TimedOut, "no progress for 10 minutes\nstack follows"
+	runs[2][2].outcome = ""
+	delete(runs[3][0].metrics, "linear_top1")
+	runs[4][2].outcome = results.Collapsed
+	study.Cells[5].SameAs = 0
+	study.Claims = append(study.Claims, ablations.Claim{ID: "ln", Says: "", All: []ablations.Part{
+		{Kind: ablations.Greater, Metric: "knn_top1", Cells: []ablations.Selector{{Text: "bn"}, {Text: "ln", Cell: 1}}},
+		{Kind: ablations.NotCollapsed, Cells: []ablations.Selector{{Text: "ln", Cell: 1}}},
+		{Kind: ablations.Collapsed, Cells: []ablations.Selector{{Text: "gn+ws", Cell: 4}}},
+	}})
+	r := reportOf(study, runs)
+	r.Provenance.Kernels = []Count{{"onednn 2.6.3", 15}, {"portable", 2}}
+	r.shipped = false
+	return r
+}
+
+func TestGolden(t *testing.T) {
+	single, _ := fixture(7)
+	_, runs := fixture(7)
+	for name, r := range map[string]*Report{
+		"two_seeds": report(1, 2),
+		"troubled":  troubled(),
+		"one_seed":  reportOf(single, runs),
+		"nothing":   nothingYet(),
+	} {
+		for _, columns := range []int{80, 120} {
+			var text bytes.Buffer
+			if err := r.Text(&text, columns); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+map[int]string{80: "_80", 120: "_120"}[columns]+".txt", text.Bytes())
+			for _, line := range strings.Split(text.String(), "\n") {
+				if width(line) > columns {
+					t.Errorf("%s at %d: a line of %d columns: %s", name, columns, width(line), line)
+				}
+			}
+		}
+		var markdown, object bytes.Buffer
+		if err := r.Markdown(&markdown); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".md", markdown.Bytes())
+		if err := r.JSON(&object); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".json", object.Bytes())
+	}
+}
+
+// nothingYet is the report of a study whose runs have not started.
+func nothingYet() *Report {
+	study, runs := fixture(1, 2)
+	for _, row := range runs {
+		for i := range row {
+			row[i].outcome, row[i].metrics = "", nil
+		}
+	}
+	r := newReport(study, runs)
+	r.shipped = true
+	r.series = curvesOf(runs)
+	return r
+}
+
+// The JSON object has the keys that other programs rely on, and null where a
+// figure is not known.
+func TestJSONShape(t *testing.T) {
+	var object bytes.Buffer
+	if err := troubled().JSON(&object); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Study string
+		Cells []struct {
+			Name                           string
+			Cell                           map[string]string
+			Seeds                          []int
+			N, Collapsed, Diverged, Failed *int
+			NeverSeparated                 *int `json:"never_separated"`
+			Metrics                        map[string]struct {
+				Mean, Low, High *float64
+				Values          []*float64
+			}
+		}
+		Claims []struct {
+			ID, Says, Verdict string
+			Parts             []map[string]any
+		}
+	}
+	if err := json.Unmarshal(object.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Study != "quick" || len(got.Cells) != 6 || len(got.Claims) != 4 {
+		t.Fatalf("study %q, %d cells, %d claims", got.Study, len(got.Cells), len(got.Claims))
+	}
+	if got.Cells[0].Cell["norm"] != "bn" || got.Cells[5].Cell != nil {
+		t.Errorf("levels %v and %v, want norm=bn and null", got.Cells[0].Cell, got.Cells[5].Cell)
+	}
+	ln := got.Cells[1]
+	if *ln.N != 3 || *ln.Diverged != 1 || *ln.Collapsed != 0 || *ln.Failed != 0 || *ln.NeverSeparated != 0 {
+		t.Errorf("ln: n %d, diverged %d", *ln.N, *ln.Diverged)
+	}
+	for name, m := range ln.Metrics {
+		if len(m.Values) != len(ln.Seeds) {
+			t.Errorf("%s: %d values for %d seeds", name, len(m.Values), len(ln.Seeds))
+		}
+		if untrained := strings.HasSuffix(name, "_untrained"); (m.Values[1] == nil) == untrained {
+			t.Errorf("%s of the diverged run: %v", name, m.Values[1])
+		}
+	}
+	for _, name := range []string{"linear_top1", "linear_top1_untrained", "knn_top1", "z_std"} {
+		if m := got.Cells[0].Metrics[name]; m.Mean == nil {
+			t.Errorf("bn has no %s", name)
+		}
+	}
+	for _, c := range got.Claims {
+		for _, p := range c.Parts {
+			for _, key := range []string{"estimate", "low", "high", "p", "n", "verdict", "says"} {
+				if _, ok := p[key]; !ok {
+					t.Errorf("a part of %s has no %q", c.ID, key)
+				}
+			}
+		}
+	}
+}
+
+func TestContradicted(t *testing.T) {
+	r := report(1, 2)
+	if r.Contradicted() {
+		t.Error("a report without a contradicted claim is contradicted")
+	}
+	r.Claims[1].Verdict = Contradicted
+	if !r.Contradicted() {
+		t.Error("a contradicted claim goes unnoticed")
+	}
+}
+
+// The baseline itself is not compared, the others are, and Holm's p values are
+// no smaller than the raw ones.
+func TestDifferences(t *testing.T) {
+	r := report(1, 2, 3)
+	if r.Cells[0].Difference != nil {
+		t.Error("the baseline is compared with itself")
+	}
+	for _, c := range r.Cells[1:] {
+		d := c.Difference
+		want := c.Metrics["linear_top1"].Mean - r.Cells[0].Metrics["linear_top1"].Mean
+		if math.Abs(float64(d.Estimate-want)) > 1e-9 || d.N != 3 || d.Welch {
+			t.Errorf("%s: %+v, want estimate %v of 3 pairs", c.Name, *d, want)
+		}
+		e, _ := difference(valuesOf(c.runs, "linear_top1", false), valuesOf(r.Cells[0].runs, "linear_top1", false))
+		if float64(d.P) < e.PDiffers() {
+			t.Errorf("%s: p after Holm %v, before %v", c.Name, d.P, e.PDiffers())
+		}
+	}
+}
+
+func TestWelchWhereSeedsDoNotPair(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		name          string
+		first, second []float64
+		n             int
+		welch         bool
+	}{
+		{"paired", []float64{1, 2, 4}, []float64{0, 2, 3}, 3, false},
+		{"two pairs of three", []float64{1, 2, nan}, []float64{0, 2, 3}, 2, false},
+		{"no pair", []float64{1, 2, nan, nan}, []float64{nan, nan, 3, 5}, 2, true},
+		{"one pair, enough of each", []float64{1, 2, nan}, []float64{nan, 3, 5}, 2, true},
+		{"one pair alone", []float64{1, nan}, []float64{2, nan}, 1, false},
+		{"one of each, not paired", []float64{1, nan}, []float64{nan, 2}, 1, true},
+		{"nothing", []float64{nan}, []float64{nan}, 0, false},
+	} {
+		if e, welch := difference(c.first, c.second); e.N != c.n || welch != c.welch {
+			t.Errorf("%s: n %d, Welch %v", c.name, e.N, welch)
+		}
+	}
+}
+
+func TestDimensionalCollapse(t *testing.T) {
+	r := report(1, 2)
+	for _, c := range r.Cells {
+		if want := c.Name == "ln" || c.Name == "none"; c.DimensionalCollapse != want {
+			t.Errorf("%s: dimensional collapse %v, want %v", c.Name, c.DimensionalCollapse, want)
+		}
+	}
+}
+
+func TestWriteDir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "report")
+	if *keep != "" {
+		dir = *keep
+	}
+	r := troubled()
+	files, err := r.WriteDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		if filepath.Dir(f) != dir {
+			t.Errorf("%s is not in %s", f, dir)
+		}
+		names = append(names, filepath.Base(f))
+	}
+	want := []string{
+		"collapse-y_std.png", "collapse-y_std.svg", "collapse-z_std.png", "collapse-z_std.svg", "comparison.png", "comparison.svg",
+		"learning-knn_top1.png", "learning-knn_top1.svg", "learning-loss.png", "learning-loss.svg", "report.json", "report.md", "study.toml",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("files %q, want %q", names, want)
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil || len(there) != len(want) {
+		t.Errorf("%d files in the folder (%v), want %d: temporary ones must not stay", len(there), err, len(want))
+	}
+	page, _ := os.ReadFile(filepath.Join(dir, "report.md"))
+	for _, name := range want[:10] {
+		if !strings.Contains(string(page), "("+name+")") {
+			t.Errorf("report.md does not link %s", name)
+		}
+	}
+	var text bytes.Buffer
+	if err := r.JSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	if object, _ := os.ReadFile(filepath.Join(dir, "report.json")); !bytes.Equal(object, text.Bytes()) {
+		t.Error("report.json is not what JSON writes")
+	}
+	if study, _ := os.ReadFile(filepath.Join(dir, "study.toml")); string(study) != "name = \"quick\"\n" {
+		t.Errorf("study.toml is %q", study)
+	}
+}
+
+func TestWriteDirTwiceIsTheSame(t *testing.T) {
+	first, err := report(1, 2).render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := report(1, 2).render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range first {
+		if !bytes.Equal(first[name], second[name]) {
+			t.Errorf("%s differs the second time", name)
+		}
+	}
+	if _, ok := first["study.toml"]; ok {
+		t.Error("a shipped study's file is written out")
+	}
+}
+
+func TestWriteDirSaysWhatIsInTheWay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "taken")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		_, err := report(1).WriteDir(dir)
+		if err == nil || !strings.Contains(err.Error(), "cannot write the report to "+dir) {
+			t.Errorf("%s: error %v", dir, err)
+		}
+	}
+}
+
+// A store that cannot be read leaves the folder as it was.
+func TestWriteDirNothingOnError(t *testing.T) {
+	dir := t.TempDir()
+	r := report(1, 2)
+	r.series = func(string, string) ([]results.Point, error) { return nil, io.ErrUnexpectedEOF }
+	if _, err := r.WriteDir(dir); err == nil || !strings.Contains(err.Error(), "reading") {
+		t.Errorf("error %v", err)
+	}
+	if there, _ := os.ReadDir(dir); len(there) != 0 {
+		t.Errorf("%d files were written all the same", len(there))
+	}
+}
+
+func TestNothingToDraw(t *testing.T) {
+	files, err := nothingYet().render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 2 {
+		t.Errorf("%d files, want report.md and report.json alone", len(files))
+	}
+}
+
+// svgTexts returns the texts of an SVG file.
+func svgTexts(t *testing.T, file []byte) (texts []string) {
+	t.Helper()
+	decoder := xml.NewDecoder(bytes.NewReader(file))
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			return texts
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if element, ok := token.(xml.StartElement); ok && element.Name.Local == "text" {
+			var s string
+			if err := decoder.DecodeElement(&s, &element); err != nil {
+				t.Fatal(err)
+			}
+			texts = append(texts, s)
+		}
+	}
+}
+
+func TestFiguresShowEveryCell(t *testing.T) {
+	files, err := troubled().render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{
+		"comparison.svg":        {"linear_top1 (%)", "mean of bn", "diverged 1 of 3", "collapsed 3 of 3"},
+		"learning-loss.svg":     {"1 of 3 diverged", "optimizer steps"},
+		"learning-knn_top1.svg": {"knn_top1 of the frozen encoder (%)"},
+		"collapse-z_std.svg":    {"collapsed below 0.1"},
+		"collapse-y_std.svg":    {"y_std: 0 = collapsed, near 1 = spread out"},
+	} {
+		texts := svgTexts(t, files[name])
+		for _, a := range arms {
+			want = append(want, a.name)
+		}
+		for _, w := range want {
+			if !slices.Contains(texts, w) {
+				t.Errorf("%s has no %q: %q", name, w, texts)
+			}
+		}
+	}
+}
+
+// Curves: the mean is over the seeds that have a value, and a diverged run's
+// last value is where its cross is.
+func TestSeries(t *testing.T) {
+	nan := math.NaN()
+	cell := Cell{Name: "a", N: 2, Diverged: 1, runs: []run{{outcome: results.Completed}, {outcome: results.Diverged}}}
+	s := seriesOf(cell, 0, [][]results.Point{
+		{{Step: 0, Value: 1}, {Step: 10, Value: 2}, {Step: 20, Value: 3}, {Step: 30, Value: 5}},
+		{{Step: 0, Value: 3}, {Step: 10, Value: 8}, {Step: 20, Value: nan}, {Step: 21, Value: nan}},
+	}, 1)
+	if !slices.Equal(s.Mean, []float64{2, 5, 3, 5}) || !slices.Equal(s.Low, []float64{1, 2, 3, 5}) || !slices.Equal(s.High, []float64{3, 8, 3, 5}) {
+		t.Errorf("mean %v, low %v, high %v", s.Mean, s.Low, s.High)
+	}
+	if len(s.Ends) != 1 || s.Ends[0].X != 10 || s.Ends[0].Y != 8 || s.Remark != "1 of 2 diverged" {
+		t.Errorf("ends %v, remark %q", s.Ends, s.Remark)
+	}
+	s = seriesOf(cell, 0, [][]results.Point{{{Step: 1, Value: 1}, {Step: 2, Value: 2}, {Step: 3, Value: 6}}, nil}, 2)
+	if !slices.Equal(s.X, []float64{1.5, 3}) || !slices.Equal(s.Mean, []float64{1.5, 6}) {
+		t.Errorf("by twos: x %v, mean %v", s.X, s.Mean)
+	}
+}
+
+func TestCommands(t *testing.T) {
+	r := &Report{Name: "mine", Sets: []string{"data.name=cifar10", "axes.norm=[\"a b\", 'c']"}}
+	got := r.commands()
+	want := []string{`ablate run ./study.toml --set data.name=cifar10 --set 'axes.norm=["a b", '\''c'\'']'`, "ablate report mine"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	r = &Report{Name: "quick", shipped: true}
+	if got := r.commands()[0]; got != "ablate run quick" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestMarkdownEscapes(t *testing.T) {
+	for in, want := range map[string]string{
+		"linear_top1":          "linear_top1",
+		"_init_ and a*b":       `\_init\_ and a\*b`,
+		"a|b <script>`x`":      "a\\|b &lt;script&gt;\\`x\\`",
+		"[x](y) # 1 ~ & \\ \n": `\[x\](y) \# 1 \~ &amp; \\  `,
+	} {
+		if got := escape(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Names and titles come from files: they must not steer the terminal.
+func TestTextIsPrintable(t *testing.T) {
+	study, runs := fixture(1, 2)
+	study.Title = "red \x1b[31m alert\x07\u009b"
+	study.Claims[0].Says = "a\x1b]0;b"
+	var text bytes.Buffer
+	if err := reportOf(study, runs).Text(&text, 100); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(text.String(), func(c rune) bool { return c < ' ' && c != '\n' || c == 0x9b }); i >= 0 {
+		t.Errorf("a control character at %q", text.String()[i:min(i+20, text.Len())])
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{Number(-0.04).fixed(1), "0.0"},
+		{Number(-1.25).fixed(1), "−1.2"},
+		{unknown.fixed(1), "?"},
+		{Number(math.Inf(1)).fixed(1), "?"},
+		{pValue(0.0001), "<0.001"},
+		{pValue(0.05), "0.050"},
+		{percent(0.95), "95 %"},
+		{percent(1 - 0.001), "99.9 %"},
+		{grouped(1234567), "1,234,567"},
+		{grouped(999), "999"},
+		{superscript(12), "¹²"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+	for _, n := range []Number{unknown, Number(math.Inf(1)), Number(math.Inf(-1))} {
+		if text, err := json.Marshal(n); err != nil || string(text) != "null" {
+			t.Errorf("%v in JSON: %s, %v", float64(n), text, err)
+		}
+	}
+}

@@ -1,0 +1,302 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"ablate/ablations"
+	"ablate/reports/stats"
+	"ablate/results"
+)
+
+// judge decides the study's claims.
+//
+// A claim holds if all of its parts hold, so its p value is the largest of its
+// comparisons' (an intersection-union test). Holm's correction over all claims
+// that compare anything then gives each claim the level at which its parts are
+// tested, so that the chance of supporting any claim that is false is at most
+// Alpha. A comparison without a p value (not run, or without a spread) counts
+// with p = 1: whether a claim belongs to the family does not depend on data.
+func (r *Report) judge(study *ablations.Study) {
+	comparisons := make([][]comparison, len(study.Claims))
+	var family []int
+	var p []float64
+	for i, claim := range study.Claims {
+		largest := math.NaN()
+		for _, part := range claim.All {
+			c := r.comparison(part)
+			comparisons[i] = append(comparisons[i], c)
+			if c.isOne {
+				largest = math.Max(zeroIfNaN(largest), c.p)
+			}
+		}
+		if !math.IsNaN(largest) {
+			family, p = append(family, i), append(p, largest)
+		}
+	}
+	adjusted, levels := stats.Holm(p, r.Alpha)
+	for i, claim := range study.Claims {
+		c := Claim{ID: claim.ID, Says: claim.Says, Paper: claim.Paper, P: unknown, Level: unknown}
+		for k, member := range family {
+			if member == i {
+				c.P, c.Level = Number(adjusted[k]), Number(levels[k])
+			}
+		}
+		for k, part := range claim.All {
+			if comparisons[i][k].isOne {
+				c.Parts = append(c.Parts, comparisons[i][k].judge(part, float64(c.Level)))
+			} else {
+				c.Parts = append(c.Parts, r.judgeCollapse(part))
+			}
+		}
+		c.Verdict = together(c.Parts)
+		r.Claims = append(r.Claims, c)
+	}
+}
+
+func zeroIfNaN(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return v
+}
+
+// together is the verdict on parts of which all must hold.
+func together(parts []Part) Verdict {
+	n := map[Verdict]int{}
+	for _, p := range parts {
+		n[p.Verdict]++
+	}
+	switch {
+	case n[Contradicted] > 0:
+		return Contradicted
+	case n[NotRun] > 0:
+		return NotRun
+	case n[Inconclusive] > 0 || len(parts) == 0:
+		return Inconclusive
+	}
+	return Supported
+}
+
+// tally counts the runs of a set of cells.
+type tally struct{ all, results, collapsed, diverged, failed int }
+
+func (t *tally) add(c Cell) {
+	t.all += len(c.Seeds)
+	t.results += c.N
+	t.collapsed += c.Collapsed + c.NeverSeparated
+	t.diverged += c.Diverged
+	t.failed += c.Failed
+}
+
+// missing says which runs have no result.
+func (t tally) missing() string {
+	s := fmt.Sprintf("%d of %d runs without a result", t.all-t.results, t.all)
+	if t.failed > 0 {
+		s += fmt.Sprintf(" (%d failed)", t.failed)
+	}
+	return s
+}
+
+// judgeCollapse decides a part about collapse by counting. A run that diverged
+// neither collapsed nor shows that it would not have, so it leaves the part
+// undecided, unless other runs decide it.
+func (r *Report) judgeCollapse(part ablations.Part) Part {
+	var t tally
+	for _, s := range part.Cells {
+		t.add(r.Cells[s.Cell])
+	}
+	result := newPart(part)
+	result.N = t.results
+	if t.results > 0 {
+		result.Estimate = Number(float64(t.collapsed) / float64(t.results))
+	}
+	all, none := t.collapsed == t.results, t.collapsed == 0 && t.diverged == 0
+	if part.Kind == ablations.NotCollapsed {
+		all, none = none, all
+	}
+	switch {
+	case t.results < t.all:
+		result.Verdict = NotRun
+	case all:
+		result.Verdict = Supported
+	case none:
+		result.Verdict = Contradicted
+	default:
+		result.Verdict = Inconclusive
+	}
+	question := "collapsed"
+	if part.Kind == ablations.NotCollapsed {
+		question = "not collapsed"
+	}
+	var counts []string
+	if t.results > 0 {
+		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated", t.collapsed, t.results))
+	}
+	if t.diverged > 0 {
+		counts = append(counts, fmt.Sprintf("%d diverged", t.diverged))
+	}
+	if t.results < t.all {
+		counts = append(counts, t.missing())
+	}
+	result.Says = fmt.Sprintf("%s %s: %s", strings.Join(result.Cells, ", "), question, strings.Join(counts, ", "))
+	return result
+}
+
+func newPart(part ablations.Part) Part {
+	p := Part{
+		Kind: part.Kind, Metric: part.Metric,
+		Threshold: unknown, Estimate: unknown, Low: unknown, High: unknown, P: unknown,
+	}
+	for _, s := range part.Cells {
+		p.Cells = append(p.Cells, s.Text)
+	}
+	switch part.Kind {
+	case ablations.Greater:
+		p.Threshold = Number(part.By)
+	case ablations.Equivalent:
+		p.Threshold = Number(part.Margin)
+	}
+	return p
+}
+
+// comparison is a part that compares two cells, measured but not judged.
+type comparison struct {
+	isOne    bool // the part is a comparison
+	estimate stats.Estimate
+	welch    bool
+	p        float64 // 1 where there is none
+	pending  string  // what is not run yet
+	missing  string  // which runs have a result but no value
+}
+
+func (r *Report) comparison(part ablations.Part) comparison {
+	if part.Kind != ablations.Greater && part.Kind != ablations.Equivalent {
+		return comparison{}
+	}
+	c := comparison{isOne: true, p: 1}
+	var values [2][]float64
+	var t tally
+	var gaps []string
+	for i, s := range part.Cells[:2] {
+		cell := r.Cells[s.Cell]
+		if i == 0 || s.Cell != part.Cells[0].Cell {
+			t.add(cell)
+		}
+		values[i] = valuesOf(cell.runs, part.Metric, s.Untrained)
+		if gap := gapOf(cell, values[i], s.Text); gap != "" {
+			gaps = append(gaps, gap)
+		}
+	}
+	if t.results < t.all {
+		c.pending = t.missing()
+	}
+	c.missing = strings.Join(gaps, ", ")
+	c.estimate, c.welch = difference(values[0], values[1])
+	if c.pending != "" || c.missing != "" {
+		return c
+	}
+	if part.Kind == ablations.Greater {
+		c.p = c.estimate.PGreater(part.By)
+	} else {
+		c.p = c.estimate.PEquivalent(part.Margin)
+	}
+	return c
+}
+
+// gapOf says which runs of a cell have a result but no value.
+func gapOf(cell Cell, values []float64, selector string) string {
+	missing, diverged := 0, 0
+	for i, v := range values {
+		if math.IsNaN(v) && cell.runs[i].outcome.IsResult() {
+			missing++
+			if cell.runs[i].outcome == results.Diverged {
+				diverged++
+			}
+		}
+	}
+	switch {
+	case missing == 0:
+		return ""
+	case diverged == missing:
+		return fmt.Sprintf("%d of %d runs of %s diverged", missing, cell.N, selector)
+	}
+	return fmt.Sprintf("no value in %d of %d runs of %s", missing, cell.N, selector)
+}
+
+// judge decides the part at a one-sided level.
+func (c comparison) judge(part ablations.Part, level float64) Part {
+	result := newPart(part)
+	result.N = c.estimate.N
+	if c.estimate.N > 0 {
+		result.Estimate = Number(c.estimate.Mean)
+	}
+	low, high := c.estimate.Interval(1 - 2*level)
+	result.Low, result.High = Number(low), Number(high)
+	decided := c.pending == "" && c.missing == ""
+	if decided && c.estimate.HasSpread() {
+		result.P = Number(c.p)
+	}
+	holds, fails := low > part.By, high < part.By
+	if part.Kind == ablations.Equivalent {
+		holds = -part.Margin < low && high < part.Margin
+		fails = low > part.Margin || high < -part.Margin
+	}
+	switch {
+	case c.pending != "":
+		result.Verdict = NotRun
+	case decided && holds:
+		result.Verdict = Supported
+	case decided && fails:
+		result.Verdict = Contradicted
+	default:
+		result.Verdict = Inconclusive
+	}
+	result.Says = c.says(result)
+	return result
+}
+
+// says puts a comparison into one sentence.
+func (c comparison) says(p Part) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s: %s − %s", p.Metric, p.Cells[0], p.Cells[1])
+	unit := unitOf(p.Metric)
+	decimals := decimalsFor(unit, p.Estimate, p.Threshold)
+	if p.Estimate.known() {
+		fmt.Fprintf(&s, " = %s", p.Estimate.fixed(decimals))
+	}
+	if p.Low.known() {
+		fmt.Fprintf(&s, " [%s, %s]", p.Low.fixed(decimals), p.High.fixed(decimals))
+	}
+	switch threshold := p.Threshold.shortest(); p.Kind {
+	case ablations.Greater:
+		fmt.Fprintf(&s, ", to be above %s", threshold)
+	case ablations.Equivalent:
+		fmt.Fprintf(&s, ", to be within ±%s", threshold)
+	}
+	if p.P.known() {
+		fmt.Fprintf(&s, "; p %s, n = %d", strings.Replace("= "+pValue(p.P), "= <", "< ", 1), p.N)
+	}
+	if reason := c.undecided(); reason != "" {
+		s.WriteString("; " + reason)
+	}
+	return s.String()
+}
+
+// undecided says why no test was made, or "".
+func (c comparison) undecided() string {
+	switch {
+	case c.pending != "":
+		return c.pending
+	case c.missing != "":
+		return c.missing
+	case c.estimate.N == 1:
+		return "one seed has no interval"
+	case !c.estimate.HasSpread():
+		return "the difference is the same for every seed, so its spread is unknown"
+	case c.welch:
+		return "not paired by seed (Welch)"
+	}
+	return ""
+}

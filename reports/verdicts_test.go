@@ -1,0 +1,312 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"ablate/ablations"
+	"ablate/results"
+)
+
+// twoCells is a study of two cells, a and b, whose runs end with the given
+// values of one metric; NaN is a run without a result.
+func twoCells(a, b []float64, claims ...ablations.Claim) *Report {
+	study := &ablations.Study{Name: "s", Alpha: 0.05, Claims: claims}
+	var runs [][]run
+	for i, values := range [][]float64{a, b} {
+		study.Cells = append(study.Cells, ablations.Cell{Name: string(rune('a' + i)), SameAs: -1})
+		var row []run
+		for seed, v := range values {
+			r := run{seed: seed + 1, outcome: results.Completed, metrics: map[string]ends{"m": {0, v}}}
+			if math.IsNaN(v) {
+				r.outcome = ""
+			}
+			row = append(row, r)
+		}
+		runs = append(runs, row)
+	}
+	for seed := range a {
+		study.Seeds = append(study.Seeds, seed+1)
+	}
+	return newReport(study, runs)
+}
+
+var ab = []ablations.Selector{{Text: "a", Cell: 0}, {Text: "b", Cell: 1}}
+
+func greater(by float64) ablations.Part {
+	return ablations.Part{Kind: ablations.Greater, Metric: "m", Cells: ab, By: by}
+}
+
+func equivalent(margin float64) ablations.Part {
+	return ablations.Part{Kind: ablations.Equivalent, Metric: "m", Cells: ab, Margin: margin}
+}
+
+func claim(parts ...ablations.Part) ablations.Claim {
+	return ablations.Claim{ID: "c", All: parts}
+}
+
+func TestComparisonVerdicts(t *testing.T) {
+	nan := math.NaN()
+	zero := []float64{0, 0, 0, 0}
+	// The one-sided 95 % bounds of the mean of these differences are 4.14 and 5.86.
+	five := []float64{4.2, 5.4, 5.8, 4.6}
+	for _, c := range []struct {
+		name string
+		a, b []float64
+		part ablations.Part
+		want Verdict
+		says string
+	}{
+		{"above", five, zero, greater(4), Supported, "m: a − b = 5.00 [4.14, 5.86], to be above 4; p = 0.036, n = 4"},
+		{"below", five, zero, greater(6), Contradicted, "to be above 6; p = 0.964"},
+		{"around", five, zero, greater(5), Inconclusive, "p = 0.500"},
+		{"above, the other way round", zero, five, greater(-6), Supported, "m: a − b = −5.00"},
+		{"inside", five, zero, equivalent(6), Supported, "within ±6"},
+		{"outside", five, zero, equivalent(4), Contradicted, "within ±4"},
+		{"outside below", zero, five, equivalent(4), Contradicted, "within ±4"},
+		{"across", five, zero, equivalent(5), Inconclusive, "within ±5"},
+		{"one seed", []float64{100}, []float64{0}, greater(1), Inconclusive, "one seed has no interval"},
+		{"no spread", []float64{100, 100}, []float64{0, 0}, greater(1), Inconclusive, "the difference is the same for every seed"},
+		{"no spread, equal", []float64{1, 2}, []float64{1, 2}, equivalent(1), Inconclusive, "the difference is the same for every seed"},
+		{"a run missing", []float64{100, 101, nan}, []float64{0, 1, 0}, greater(1), NotRun, "1 of 6 runs without a result"},
+		{"nothing run", []float64{nan, nan}, []float64{nan, nan}, greater(1), NotRun, "m: a − b, to be above 1; 4 of 4 runs without a result"},
+	} {
+		r := twoCells(c.a, c.b, claim(c.part))
+		part := r.Claims[0].Parts[0]
+		if part.Verdict != c.want || r.Claims[0].Verdict != c.want || !strings.Contains(part.Says, c.says) {
+			t.Errorf("%s: %s, %q, want %s, %q", c.name, part.Verdict, part.Says, c.want, c.says)
+		}
+	}
+}
+
+// A diverged run leaves a comparison undecided, however clear the others are;
+// its untrained value still counts.
+func TestDivergedRunsAreNotDropped(t *testing.T) {
+	study, runs := fixture(1, 2, 3)
+	runs[3][1].outcome = results.Diverged // init
+	selectors := func(untrained bool) []ablations.Selector {
+		return []ablations.Selector{{Text: "bn", Cell: 0}, {Text: "init", Cell: 3, Untrained: untrained}}
+	}
+	study.Claims = []ablations.Claim{
+		claim(ablations.Part{Kind: ablations.Greater, Metric: "linear_top1", Cells: selectors(false)}),
+		claim(ablations.Part{Kind: ablations.Greater, Metric: "linear_top1", Cells: selectors(true)}),
+	}
+	r := newReport(study, runs)
+	if got := r.Claims[0]; got.Verdict != Inconclusive || !strings.Contains(got.Parts[0].Says, "1 of 3 runs of init diverged") || got.Parts[0].P.known() {
+		t.Errorf("%s: %s", got.Verdict, got.Parts[0].Says)
+	}
+	if got := r.Claims[1]; got.Verdict != Supported {
+		t.Errorf("%s: %s", got.Verdict, got.Parts[0].Says)
+	}
+}
+
+func TestUnknownMetricIsInconclusive(t *testing.T) {
+	part := greater(1)
+	part.Metric = "other"
+	got := twoCells([]float64{5, 6}, []float64{1, 2}, claim(part)).Claims[0]
+	if got.Verdict != Inconclusive || !strings.Contains(got.Parts[0].Says, "no value in 2 of 2 runs of a, no value in 2 of 2 runs of b") {
+		t.Errorf("%s: %s", got.Verdict, got.Parts[0].Says)
+	}
+}
+
+func TestCollapseVerdicts(t *testing.T) {
+	const (
+		ok       = results.Completed
+		gone     = results.Collapsed
+		never    = results.NeverSeparated
+		diverged = results.Diverged
+		failed   = results.Failed
+	)
+	for _, c := range []struct {
+		outcomes                []results.Outcome
+		collapsed, notCollapsed Verdict
+		estimate                float64
+	}{
+		{[]results.Outcome{gone, never}, Supported, Contradicted, 1},
+		{[]results.Outcome{ok, ok}, Contradicted, Supported, 0},
+		{[]results.Outcome{ok, gone}, Inconclusive, Inconclusive, 0.5},
+		{[]results.Outcome{ok, diverged}, Inconclusive, Inconclusive, 0},
+		{[]results.Outcome{gone, diverged}, Inconclusive, Inconclusive, 0.5},
+		{[]results.Outcome{diverged, diverged}, Inconclusive, Inconclusive, 0},
+		{[]results.Outcome{gone, ""}, NotRun, NotRun, 1},
+		{[]results.Outcome{ok, failed}, NotRun, NotRun, 0},
+		{[]results.Outcome{"", ""}, NotRun, NotRun, math.NaN()},
+	} {
+		study := &ablations.Study{Name: "s", Alpha: 0.05, Seeds: []int{1}, Claims: []ablations.Claim{
+			claim(ablations.Part{Kind: ablations.Collapsed, Cells: ab}),
+			claim(ablations.Part{Kind: ablations.NotCollapsed, Cells: ab}),
+		}}
+		var runs [][]run
+		for i, o := range c.outcomes {
+			study.Cells = append(study.Cells, ablations.Cell{Name: fmt.Sprint(i), SameAs: -1})
+			runs = append(runs, []run{{seed: 1, outcome: o}})
+		}
+		r := newReport(study, runs)
+		for i, want := range []Verdict{c.collapsed, c.notCollapsed} {
+			part := r.Claims[i].Parts[0]
+			if part.Verdict != want || r.Claims[i].Verdict != want {
+				t.Errorf("%v %s: %s, want %s", c.outcomes, part.Kind, part.Verdict, want)
+			}
+			if got := float64(part.Estimate); got != c.estimate && !(math.IsNaN(got) && math.IsNaN(c.estimate)) {
+				t.Errorf("%v: share %v, want %v", c.outcomes, got, c.estimate)
+			}
+		}
+	}
+}
+
+func TestTogether(t *testing.T) {
+	for _, c := range []struct {
+		parts []Verdict
+		want  Verdict
+	}{
+		{nil, Inconclusive},
+		{[]Verdict{Supported, Supported}, Supported},
+		{[]Verdict{Supported, Inconclusive}, Inconclusive},
+		{[]Verdict{Inconclusive, NotRun}, NotRun},
+		{[]Verdict{NotRun, Contradicted}, Contradicted},
+	} {
+		var parts []Part
+		for _, v := range c.parts {
+			parts = append(parts, Part{Verdict: v})
+		}
+		if got := together(parts); got != c.want {
+			t.Errorf("%v: %s, want %s", c.parts, got, c.want)
+		}
+	}
+}
+
+// Whatever the data: a verdict agrees with its interval, its p value and its
+// level; a stricter "by" never turns a claim from not supported to supported;
+// and no figure is NaN while a verdict is decided.
+func TestVerdictsAgreeWithTheirFigures(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	seen := map[Verdict]int{}
+	for range 3000 {
+		n := 1 + rng.IntN(5)
+		a, b := make([]float64, n), make([]float64, n)
+		for i := range a {
+			a[i], b[i] = 3*rng.NormFloat64(), rng.NormFloat64()-2*rng.Float64()
+			if rng.IntN(30) == 0 {
+				a[i] = math.NaN()
+			}
+		}
+		by := 4*rng.Float64() - 2
+		r := twoCells(a, b, claim(greater(by)), claim(equivalent(math.Abs(by)+2)), claim(greater(by+1), greater(-9)))
+		for _, c := range r.Claims {
+			for _, p := range c.Parts {
+				seen[p.Verdict]++
+				decided := p.Verdict == Supported || p.Verdict == Contradicted
+				if decided && !(p.Estimate.known() && p.Low.known() && p.High.known() && p.P.known()) {
+					t.Fatalf("%+v is decided without figures", p)
+				}
+				if p.P.known() && (p.P <= c.Level) != (p.Verdict == Supported) {
+					t.Fatalf("%+v at level %v", p, c.Level)
+				}
+				if p.Low.known() && !(p.Low <= p.Estimate && p.Estimate <= p.High) {
+					t.Fatalf("%+v: estimate outside its interval", p)
+				}
+			}
+			if c.Verdict == Supported && c.P > 0.05 {
+				t.Fatalf("supported with p %v after Holm", c.P)
+			}
+		}
+		if r.Claims[2].Verdict == Supported && r.Claims[2].Level >= r.Claims[0].Level && r.Claims[0].Verdict != Supported {
+			t.Fatalf("more is supported than less: %+v", r.Claims)
+		}
+	}
+	for _, v := range []Verdict{Supported, Contradicted, Inconclusive, NotRun} {
+		if seen[v] < 50 {
+			t.Errorf("the draws hardly reach %q: %v", v, seen)
+		}
+	}
+}
+
+// A claim that could not be tested still counts in the correction.
+func TestHolmOverAllClaims(t *testing.T) {
+	strong := []float64{10.1, 10.3, 9.9, 10.0}
+	other := greater(1)
+	other.Metric = "unreported"
+	r := twoCells(strong, []float64{0, 0.1, 0, 0.2}, claim(greater(1)), claim(other), claim(ablations.Part{Kind: ablations.NotCollapsed, Cells: ab}))
+	if got := r.Claims[0]; math.Abs(float64(got.Level)-0.025) > 1e-12 || got.Verdict != Supported {
+		t.Errorf("level %v, %s, want 0.025, supported", got.Level, got.Verdict)
+	}
+	if got := r.Claims[2]; got.Level.known() || got.P.known() {
+		t.Errorf("a claim that compares nothing has level %v and p %v", got.Level, got.P)
+	}
+}
+
+// Simulation of studies whose claims are all false, each just so: the chance
+// that any is supported must not exceed alpha. 4,000 studies: a binomial
+// standard error of 0.0035.
+func TestFalseSupportIsRare(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	const studies = 4000
+	draw := func(n int, shift float64) (a, b []float64) {
+		for range n {
+			luck := 3 * rng.NormFloat64()
+			a = append(a, 70+shift+luck+rng.NormFloat64())
+			b = append(b, 70+luck+rng.NormFloat64())
+		}
+		return a, b
+	}
+	for _, n := range []int{2, 3, 5} {
+		wrong, alone := 0, 0
+		for range studies {
+			// Three claims on independent data, true differences on the edge.
+			study := &ablations.Study{Name: "s", Alpha: 0.05}
+			var runs [][]run
+			for k := range 3 {
+				shift := []float64{2, 0, 3}[k]
+				a, b := draw(n, shift)
+				if k == 0 && wrongAlone(a, b) {
+					alone++
+				}
+				study.Claims = append(study.Claims, claim(edge(k)))
+				for i, values := range [][]float64{a, b} {
+					study.Cells = append(study.Cells, ablations.Cell{Name: fmt.Sprint(2*k + i), SameAs: -1})
+					var row []run
+					for seed, v := range values {
+						row = append(row, run{seed: seed, outcome: results.Completed, metrics: map[string]ends{"m": {0, v}}})
+					}
+					runs = append(runs, row)
+				}
+			}
+			for seed := range n {
+				study.Seeds = append(study.Seeds, seed)
+			}
+			for _, c := range newReport(study, runs).Claims {
+				if c.Verdict == Supported {
+					wrong++
+					break
+				}
+			}
+		}
+		if share := float64(wrong) / studies; share > 0.05+0.011 {
+			t.Errorf("%d seeds: a false claim is supported in %.4f of the studies", n, share)
+		}
+		// The test is not merely timid: alone, a claim on the edge is supported
+		// about as often as alpha allows.
+		if share := float64(alone) / studies; math.Abs(share-0.05) > 0.014 {
+			t.Errorf("%d seeds: alone, a claim on the edge is supported in %.4f", n, share)
+		}
+	}
+}
+
+// edge is the kth claim of the simulation, false by nothing.
+func edge(k int) ablations.Part {
+	cells := []ablations.Selector{{Text: "a", Cell: 2 * k}, {Text: "b", Cell: 2*k + 1}}
+	switch k {
+	case 0:
+		return ablations.Part{Kind: ablations.Greater, Metric: "m", Cells: cells, By: 2}
+	case 1:
+		return ablations.Part{Kind: ablations.Greater, Metric: "m", Cells: cells, By: 0}
+	}
+	return ablations.Part{Kind: ablations.Equivalent, Metric: "m", Cells: cells, Margin: 3}
+}
+
+func wrongAlone(a, b []float64) bool {
+	return twoCells(a, b, claim(greater(2))).Claims[0].Verdict == Supported
+}

@@ -1,0 +1,64 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/google/renameio/v2"
+)
+
+// WriteDir writes the report into a folder, which it makes if need be:
+// report.md, report.json, the figures as SVG and PNG, and the study's file if
+// it is not one that the program ships. It returns the files' paths, sorted.
+// Everything is rendered before anything is written, and each file replaces
+// its predecessor at once. The store that the report was built from must still
+// be open.
+func (r *Report) WriteDir(dir string) ([]string, error) {
+	files, err := r.render()
+	if err != nil {
+		return nil, fmt.Errorf("making the report of study %s: %w", r.Name, err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, cannotWrite(dir, err)
+	}
+	var paths []string
+	for name := range files {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	sort.Strings(paths)
+	for _, path := range paths {
+		if err := renameio.WriteFile(path, files[filepath.Base(path)], 0o666, renameio.WithTempDir(dir)); err != nil {
+			return nil, cannotWrite(dir, err)
+		}
+	}
+	return paths, nil
+}
+
+func cannotWrite(dir string, err error) error {
+	return fmt.Errorf("cannot write the report to %s: %w. Name a folder that can be written", dir, err)
+}
+
+// render makes the contents of all files by name.
+func (r *Report) render() (map[string][]byte, error) {
+	drawings, err := r.drawings()
+	if err != nil {
+		return nil, err
+	}
+	drawings, files, err := draw(drawings)
+	if err != nil {
+		return nil, err
+	}
+	files["report.md"] = []byte(r.markdown(drawings))
+	var json bytes.Buffer
+	if err := r.JSON(&json); err != nil {
+		return nil, err
+	}
+	files["report.json"] = json.Bytes()
+	if !r.shipped {
+		files[studyFile] = r.text
+	}
+	return files, nil
+}
