@@ -1,0 +1,223 @@
+// Package cli is the command line: it wires studies, scheduler, store and
+// reports together. There is one file per command.
+//
+// Data goes to standard output, talk to standard error. Exit codes: 0 done, 1
+// a run failed or the command could not do its work, 2 a wrong command line or
+// study, 3 a claim contradicted with --check, 130 interrupted.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"ablate/ablations"
+	"ablate/orchestrator/worker"
+	"ablate/results"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// The exit codes.
+const (
+	exitDone         = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitContradicted = 3
+	exitInterrupted  = 130
+)
+
+// exitError ends the program with a code of its own. An empty text says that
+// all has been said.
+type exitError struct {
+	code int
+	text string
+}
+
+func (e exitError) Error() string { return e.text }
+
+// studyError is an error of loading a study.
+type studyError struct{ err error }
+
+func (e studyError) Error() string { return e.err.Error() }
+func (e studyError) Unwrap() error { return e.err }
+
+// Main runs the program with args, which lack the program's name, and returns
+// its exit code. When ctx ends, work in hand is saved and stopped; see
+// Interruptible.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := newApp(stdout, stderr)
+	args, err := arrange(app, args)
+	if err == nil {
+		err = runApp(ctx, app, args)
+	}
+	if err == nil {
+		return exitDone
+	}
+	complain(stderr, err)
+	return exitCode(err)
+}
+
+// runApp runs a command. Those that have work to save see to the end of ctx
+// themselves; the others are left where they are.
+func runApp(ctx context.Context, app *cli.App, args []string) error {
+	done := make(chan error, 1)
+	go func() { done <- app.RunContext(ctx, append([]string{app.Name}, args...)) }()
+	if len(args) > 0 && (args[0] == "run" || args[0] == "worker") {
+		return <-done
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return exitError{code: exitInterrupted}
+	}
+}
+
+func complain(stderr io.Writer, err error) {
+	var wrong ablations.Errors
+	switch {
+	case errors.As(err, &wrong):
+		for _, e := range wrong {
+			fmt.Fprintln(stderr, e)
+		}
+	case err.Error() != "":
+		fmt.Fprintf(stderr, "ablate: %v\n", err)
+	}
+}
+
+func exitCode(err error) int {
+	var exit exitError
+	var usage usageError
+	var study studyError
+	switch {
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.As(err, &usage), errors.As(err, &study):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:  "ablate",
+		Usage: "find out which part of a method matters",
+		UsageText: "ablate COMMAND [ARGUMENTS] [FLAGS]\n\n" +
+			"ablate run quick            run the shipped study \"quick\" and report on it\n" +
+			"ablate report quick         the report again\n" +
+			"ablate studies              what else is there",
+		Version:                   worker.Version(),
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		Flags:                     []cli.Flag{storeFlag()},
+		Commands: []*cli.Command{
+			runCommand(), planCommand(), statusCommand(), showCommand(), reportCommand(),
+			studiesCommand(), keysCommand(), workerCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		tame(c)
+	}
+	return app
+}
+
+// tame makes a command's errors of usage ours to print, and lets --store stand
+// with every command.
+func tame(c *cli.Command) {
+	c.HideHelpCommand = true
+	if find(c.Flags, "store") == nil {
+		c.Flags = append(c.Flags, storeFlag())
+	}
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+		text := strings.TrimSuffix(err.Error(), ": parse error")
+		return usageError{strings.Replace(text, " for flag -", " for flag --", 1)}
+	}
+	for _, sub := range c.Subcommands {
+		tame(sub)
+	}
+}
+
+// The flags that several commands have.
+
+func storeFlag() cli.Flag {
+	return &cli.StringFlag{Name: "store", Value: ".ablate", EnvVars: []string{"ABLATE_STORE"}, Usage: "folder of all results, checkpoints and logs", TakesFile: true}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print JSON"}
+}
+
+func setFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "set", Aliases: []string{"s"}, Usage: "override a key of the study's base, as `KEY=VALUE`; may be repeated (see \"ablate keys\")"}
+}
+
+func dataFlag() cli.Flag {
+	return &cli.StringFlag{Name: "data", Usage: "folder of the datasets (default: what ABLATE_DATA names, then the usual places)", TakesFile: true}
+}
+
+// loadStudy reads a study: a file if the name looks like one, else a shipped one.
+func loadStudy(name string, sets []string) (*ablations.Study, error) {
+	study, err := ablations.Load(name, sets)
+	if err != nil {
+		return nil, studyError{err}
+	}
+	return study, nil
+}
+
+// storedStudy finds a study in the store: the newest one, or the newest by a
+// name (or of a file). With overrides it is the one that was run with them.
+func storedStudy(store *results.Store, name string, sets []string) (*results.Study, error) {
+	if strings.ContainsRune(name, os.PathSeparator) || strings.HasSuffix(name, ".toml") {
+		study, err := loadStudy(name, sets)
+		if err != nil {
+			return nil, err
+		}
+		name = study.Name
+	}
+	study, err := store.Study(name)
+	if err != nil || len(sets) == 0 || equalSets(study.Sets, sets) {
+		return study, err
+	}
+	all, err := store.Studies()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		if (name == "" || s.Name == name) && equalSets(s.Sets, sets) {
+			return &s, nil
+		}
+	}
+	return nil, fmt.Errorf("the study %s has not been run with --set %s in this store", study.Name, strings.Join(sets, " --set "))
+}
+
+func equalSets(a, b []string) bool { return strings.Join(a, "\n") == strings.Join(b, "\n") }
+
+// writeJSON prints v, indented.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// terminal returns the width of the terminal that w is, or 0 if it is none.
+func terminal(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return width
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"ablate/orchestrator"
+	"ablate/results"
+
+	"github.com/vbauerster/mpb/v8"
+)
+
+// play shows a display two runs: one that ends and one that does not.
+func play(d display) {
+	first := orchestrator.Status{ID: "1", Cell: "bn", Seed: 1, Attempt: 1}
+	second := orchestrator.Status{ID: "2", Cell: "none", Seed: 1, Attempt: 2}
+	total := orchestrator.Total{Done: 3, All: 8, Left: -1}
+	d.Begin(first)
+	d.Begin(second)
+	for step := int64(0); step <= 100; step += 4 {
+		first.Step, first.Steps, first.Phase, first.ImagesPerSecond = step, 100, "train", 1234.5
+		d.Progress([]orchestrator.Status{first, second}, total)
+	}
+	d.End(first, orchestrator.End{Outcome: results.Collapsed, Reason: "z_std", Took: 65 * time.Second,
+		Total: orchestrator.Total{Done: 4, All: 8, Left: 3 * time.Hour}})
+	d.Idle(second)
+	d.Say("something")
+	d.End(second, orchestrator.End{Outcome: results.Failed, Reason: "no luck", Took: time.Second, Total: orchestrator.Total{Done: 8, All: 8}})
+	d.close()
+}
+
+func TestLines(t *testing.T) {
+	var out bytes.Buffer
+	play(newLines(&out))
+	want := `bn seed 1: started
+none seed 1: started, attempt 2
+bn seed 1: train,  12 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  24 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  36 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  48 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  60 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  72 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  84 %, 1234 images/s; 3/8 runs done
+bn seed 1: train,  96 %, 1234 images/s; 3/8 runs done
+bn seed 1: collapsed after 1 min 05 s; 4/8 runs done, about 3 h 00 min left
+ablate: something
+none seed 1: failed after 1.0 s (no luck); 8/8 runs done
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestBars(t *testing.T) {
+	var out bytes.Buffer
+	play(newBars(&out, mpb.ForceAutoRefresh(), mpb.WithRefreshRate(5*time.Millisecond)))
+	text := out.String()
+	for _, want := range []string{
+		"bn seed 1: collapsed after 1 min 05 s\n",
+		"ablate: something\n",
+		"none seed 1: failed after 1.0 s (no luck)\n",
+	} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("%q does not have %q once", text, want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                       "0.0 s",
+		1234 * time.Millisecond: "1.2 s",
+		59 * time.Second:        "59 s",
+		61 * time.Second:        "1 min 01 s",
+		3*time.Hour + 29*time.Minute + 31*time.Second: "3 h 30 min",
+		50 * time.Hour: "2 d 02 h",
+	} {
+		if got := duration(d); got != want {
+			t.Errorf("duration(%d) = %q, want %q", d, got, want)
+		}
+	}
+}

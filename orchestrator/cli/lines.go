@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"ablate/orchestrator"
+	"ablate/results"
+)
+
+// How seldom a run's progress is worth a line in a log.
+const (
+	lineShare = 0.1
+	lineEvery = 30 * time.Second
+)
+
+// lines shows progress as plain lines, for logs.
+type lines struct {
+	w     io.Writer
+	shown map[string]mark
+}
+
+// mark is when and where a run's last line was printed.
+type mark struct {
+	at       time.Time
+	fraction float64
+}
+
+func newLines(w io.Writer) *lines { return &lines{w: w, shown: map[string]mark{}} }
+
+func (l *lines) Begin(s orchestrator.Status) {
+	attempt := ""
+	if s.Attempt > 1 {
+		attempt = fmt.Sprintf(", attempt %d", s.Attempt)
+	}
+	fmt.Fprintf(l.w, "%s: started%s\n", runName(s), attempt)
+	l.shown[s.ID] = mark{at: time.Now()}
+}
+
+func (l *lines) Progress(active []orchestrator.Status, total orchestrator.Total) {
+	for _, s := range active {
+		last, begun := l.shown[s.ID]
+		f := s.Fraction()
+		if !begun || s.Steps == 0 || (f < last.fraction+lineShare && time.Since(last.at) < lineEvery) {
+			continue
+		}
+		l.shown[s.ID] = mark{time.Now(), f}
+		fmt.Fprintf(l.w, "%s: %s, %3.0f %%%s; %s\n", runName(s), s.Phase, 100*f, speed(s), progressOf(total))
+	}
+}
+
+func (l *lines) End(s orchestrator.Status, e orchestrator.End) {
+	delete(l.shown, s.ID)
+	fmt.Fprintf(l.w, "%s: %s; %s\n", runName(s), ending(e), progressOf(e.Total))
+}
+
+func (l *lines) Idle(s orchestrator.Status) { delete(l.shown, s.ID) }
+
+func (l *lines) Say(text string) { fmt.Fprintf(l.w, "ablate: %s\n", text) }
+
+func (l *lines) close() {}
+
+// The words that both displays use.
+
+func runName(s orchestrator.Status) string { return fmt.Sprintf("%s seed %d", s.Cell, s.Seed) }
+
+func speed(s orchestrator.Status) string {
+	if s.ImagesPerSecond <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f images/s", s.ImagesPerSecond)
+}
+
+func progressOf(t orchestrator.Total) string {
+	text := fmt.Sprintf("%d/%d runs done", t.Done, t.All)
+	if t.Left >= 0 && t.Done < t.All {
+		text += ", about " + duration(t.Left) + " left"
+	}
+	return text
+}
+
+func ending(e orchestrator.End) string {
+	text := fmt.Sprintf("%s after %s", outcomeName(e.Outcome), duration(e.Took))
+	if e.Outcome == results.Failed && e.Reason != "" {
+		text += " (" + e.Reason + ")"
+	}
+	return text
+}
+
+// outcomeName is the outcome in words.
+func outcomeName(o results.Outcome) string {
+	switch o {
+	case results.NeverSeparated:
+		return "never separated"
+	case results.TimedOut:
+		return "timed out"
+	}
+	return string(o)
+}
+
+// duration is d in two units at most.
+func duration(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %02d s", s/60, s%60)
+	}
+	m := (s + 30) / 60
+	if m < 48*60 {
+		return fmt.Sprintf("%d h %02d min", m/60, m%60)
+	}
+	return fmt.Sprintf("%d d %02d h", m/1440, m%1440/60)
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"ablate/reports"
+	"ablate/results"
+
+	"github.com/urfave/cli/v2"
+)
+
+func reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "report",
+		Usage:     "print a study's table and what became of its claims",
+		UsageText: "ablate report [STUDY] [--json] [--out DIR] [--check] [--store DIR]",
+		Description: "Without STUDY it is the one that was started last. With --out the report is\n" +
+			"also written to DIR, with figures. With --check the exit code is 3 if a claim is\n" +
+			"contradicted.",
+		Flags: []cli.Flag{
+			jsonFlag(),
+			&cli.StringFlag{Name: "out", Usage: "write tables and figures to this `DIR`", TakesFile: true},
+			&cli.BoolFlag{Name: "check", Usage: "exit with 3 if a claim is contradicted"},
+			&cli.StringSliceFlag{Name: "set", Aliases: []string{"s"}, Usage: "the study as it was run with this `KEY=VALUE`; may be repeated"},
+			storeFlag(),
+		},
+		Action: report,
+	}
+}
+
+func report(c *cli.Context) error {
+	name, err := optional(c, "a study")
+	if err != nil {
+		return err
+	}
+	store, err := results.OpenReadOnly(c.String("store"))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	study, err := storedStudy(store, name, c.StringSlice("set"))
+	if err != nil {
+		return err
+	}
+	r, err := reports.Build(store, study)
+	if err != nil {
+		return err
+	}
+	if err := printReport(c, r); err != nil {
+		return err
+	}
+	if dir := c.String("out"); dir != "" {
+		files, err := r.WriteDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			fmt.Fprintf(c.App.ErrWriter, "ablate: wrote %s\n", f)
+		}
+	}
+	if c.Bool("check") && r.Contradicted() {
+		return exitError{exitContradicted, "a claim of the study is contradicted"}
+	}
+	return nil
+}
+
+func printReport(c *cli.Context, r *reports.Report) error {
+	if c.Bool("json") {
+		return r.JSON(c.App.Writer)
+	}
+	return r.Text(c.App.Writer, reportWidth(c.App.Writer))
+}
+
+// reportWidth is the terminal's width, or what is usual where there is none.
+func reportWidth(w io.Writer) int {
+	if width := terminal(w); width > 0 {
+		return width
+	}
+	return 100
+}

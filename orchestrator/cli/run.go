@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"ablate/ablations"
+	"ablate/orchestrator"
+	"ablate/orchestrator/engine/local"
+	"ablate/reports"
+	"ablate/results"
+	"ablate/trainer"
+	"ablate/trainer/config"
+	"ablate/trainer/data"
+	"ablate/trainer/kernel"
+
+	"github.com/urfave/cli/v2"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "run a study and report on it",
+		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--store DIR]",
+		Description: "STUDY is the name of a shipped study (see \"ablate studies\") or, if it has a\n" +
+			"slash or ends in .toml, a file.\n\n" +
+			"Runs that have a result are not repeated; what was interrupted goes on from its\n" +
+			"last checkpoint. Ctrl-C lets every worker finish its step and save; pressed\n" +
+			"again, it stops at once. In either case the same command goes on later.",
+		Flags: []cli.Flag{
+			setFlag(),
+			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "runs at a time, each on one core (default: the number of physical cores)", DefaultText: "cores"},
+			&cli.IntFlag{Name: "retries", Value: 1, Usage: "further attempts at a run that crashes"},
+			dataFlag(),
+			storeFlag(),
+		},
+		Action: run,
+	}
+}
+
+func run(c *cli.Context) error {
+	name, err := only(c, "a study")
+	if err != nil {
+		return err
+	}
+	jobs, retries := physicalCores(), c.Int("retries")
+	if c.IsSet("jobs") {
+		jobs = c.Int("jobs")
+	}
+	if jobs < 1 || retries < 0 {
+		return usagef("--jobs must be at least 1 and --retries at least 0")
+	}
+	study, err := loadStudy(name, c.StringSlice("set"))
+	if err != nil {
+		return err
+	}
+	dataDir, err := dataDir(c)
+	if err != nil {
+		return err
+	}
+	plan, err := newPlan(study, dataDir)
+	if err != nil {
+		return err
+	}
+	if err := checkData(study, dataDir); err != nil {
+		return err
+	}
+	return execute(c, plan, orchestrator.Scheduler{Jobs: jobs, Retries: retries, DataDir: dataDir})
+}
+
+// execute runs the plan as the head of the store, then reports.
+func execute(c *cli.Context, plan *ablations.Plan, s orchestrator.Scheduler) error {
+	dir, err := filepath.Abs(c.String("store"))
+	if err != nil {
+		return err
+	}
+	lock, err := orchestrator.Acquire(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	store, err := results.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	stderr := c.App.ErrWriter
+	if notice := kernel.Notice(); notice != "" {
+		fmt.Fprintf(stderr, "ablate: %s\n", notice)
+	}
+	d := newDisplay(stderr)
+	s.Store, s.Dir, s.Engine, s.Display, s.Kill = store, dir, local.Self(), d, killed(c.Context)
+	summary, err := s.Run(c.Context, plan)
+	d.close()
+	if err != nil {
+		return fmt.Errorf("the work was stopped: %w", err)
+	}
+	return conclude(c, store, plan.Study, summary)
+}
+
+// conclude says how it went, and prints the report.
+func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s orchestrator.Summary) error {
+	stderr := c.App.ErrWriter
+	fmt.Fprintf(stderr, "ablate: %s\n", summaryLine(study.Name, s))
+	for _, f := range s.Failed {
+		fmt.Fprintf(stderr, "ablate: %s seed %d failed: %s; its log is %s\n", f.Cell, f.Seed, f.Reason, f.Log)
+	}
+	if s.Interrupted {
+		fmt.Fprintln(stderr, "ablate: to go on, give the same command again")
+		return exitError{code: exitInterrupted}
+	}
+	saved, err := store.Study(study.Name)
+	if err != nil {
+		return err
+	}
+	report, err := reports.Build(store, saved)
+	if err != nil {
+		return err
+	}
+	if err := report.Text(c.App.Writer, reportWidth(c.App.Writer)); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "ablate: for figures and tables: ablate report %s%s --out DIR\n", study.Name, storeArgument(c))
+	if len(s.Failed) > 0 {
+		return exitError{code: exitFailed}
+	}
+	return nil
+}
+
+func summaryLine(study string, s orchestrator.Summary) string {
+	text := fmt.Sprintf("%s: %d of %d runs have a result", study, s.Done, s.Total)
+	if s.Before > 0 {
+		text += fmt.Sprintf(" (%d had one before)", s.Before)
+	}
+	var parts []string
+	for _, o := range []results.Outcome{results.Completed, results.Collapsed, results.NeverSeparated, results.Diverged, results.Failed} {
+		if n := s.Outcomes[o]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(o)))
+		}
+	}
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	return text + "; " + duration(s.Took)
+}
+
+// storeArgument repeats --store if it was given, for hints.
+func storeArgument(c *cli.Context) string {
+	if dir := c.String("store"); c.IsSet("store") && dir != ".ablate" {
+		return " --store " + dir
+	}
+	return ""
+}
+
+// newPlan expands the study for the embedded trainer.
+func newPlan(study *ablations.Study, dataDir string) (*ablations.Plan, error) {
+	fingerprint := func(d config.Data) (string, error) { return data.Fingerprint(d.Name, dataDir) }
+	return ablations.NewPlan(study, fingerprint, trainer.Version)
+}
+
+// checkData loads every dataset once: a damaged file, or one with too few
+// images, is better found now than by the runs at night.
+func checkData(study *ablations.Study, dataDir string) error {
+	checked := map[config.Data]bool{}
+	for _, cell := range study.Cells {
+		c, err := cell.Settings.Config()
+		if err != nil {
+			return err
+		}
+		if checked[c.Data] {
+			continue
+		}
+		checked[c.Data] = true
+		if _, err := data.Load(c.Data, dataDir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dataDir is where the datasets lie, as an absolute path: workers may look
+// from elsewhere. Empty means the usual places.
+func dataDir(c *cli.Context) (string, error) {
+	if dir := c.String("data"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	return "", nil
+}
+
+// display shows what the scheduler does until it is closed.
+type display interface {
+	orchestrator.Display
+	close()
+}
+
+func newDisplay(w io.Writer) display {
+	if terminal(w) > 0 {
+		return newBars(w)
+	}
+	return newLines(w)
+}

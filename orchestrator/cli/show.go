@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"ablate/orchestrator"
+	"ablate/orchestrator/worker"
+	"ablate/results"
+	"ablate/trainer/config"
+
+	"github.com/urfave/cli/v2"
+)
+
+func showCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "show",
+		Usage:       "show all about a run: attempts, metrics, events, configuration, files",
+		UsageText:   "ablate show RUN [--json] [--store DIR]",
+		Description: "RUN is a run's id, or the beginning of one (see \"ablate status\").",
+		Flags:       []cli.Flag{jsonFlag(), storeFlag()},
+		Action:      show,
+	}
+}
+
+type showJSON struct {
+	ID       string               `json:"id"`
+	Cell     string               `json:"cell"`
+	Seed     int                  `json:"seed"`
+	State    string               `json:"state"` // as in the status
+	Outcome  results.Outcome      `json:"outcome"`
+	Reason   string               `json:"reason"`
+	Step     int64                `json:"step"`
+	Steps    int64                `json:"steps"`
+	Seconds  float64              `json:"seconds"`
+	Dataset  string               `json:"dataset"` // content hash
+	Trainer  string               `json:"trainer"` // numeric version
+	Dir      string               `json:"dir"`
+	Config   json.RawMessage      `json:"config"`
+	Metrics  map[string]pointJSON `json:"metrics"` // the last of each
+	Attempts []attemptJSON        `json:"attempts"`
+	Events   []eventJSON          `json:"events"`
+}
+
+type pointJSON struct {
+	Step  int64    `json:"step"`
+	Value *float64 `json:"value"` // null if it is not a finite number
+}
+
+type attemptJSON struct {
+	Number     int             `json:"number"`
+	State      results.State   `json:"state"`
+	Outcome    results.Outcome `json:"outcome"`
+	Reason     string          `json:"reason"`
+	Started    time.Time       `json:"started"`
+	Seconds    float64         `json:"seconds"`
+	ResumeStep int64           `json:"resume_step"`
+	Version    string          `json:"version"`
+	Kernels    string          `json:"kernels"`
+	CPU        string          `json:"cpu"`
+	Host       string          `json:"host"`
+	PID        int             `json:"pid"`
+	Journal    string          `json:"journal"`
+	Log        string          `json:"log"`
+}
+
+type eventJSON struct {
+	Attempt int       `json:"attempt"`
+	Time    time.Time `json:"time"`
+	Text    string    `json:"text"`
+}
+
+func show(c *cli.Context) error {
+	id, err := only(c, "a run")
+	if err != nil {
+		return err
+	}
+	dir := c.String("store")
+	store, err := results.OpenReadOnly(dir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	run, err := store.Run(id)
+	if err != nil {
+		return err
+	}
+	s, err := describeRun(store, run, dir)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, s)
+	}
+	return printRun(c.App.Writer, s)
+}
+
+func describeRun(store *results.Store, r *results.Run, dir string) (showJSON, error) {
+	s := showJSON{
+		ID: r.ID, Cell: r.Cell, Seed: r.Seed, State: stateOf(*r, orchestrator.CurrentHead(dir) != nil), Outcome: r.Outcome, Reason: r.Reason,
+		Step: r.Step, Steps: r.Steps, Seconds: r.Seconds, Dataset: r.Dataset, Trainer: r.Trainer,
+		Dir: orchestrator.RunDir(dir, r.ID), Config: r.Config, Metrics: map[string]pointJSON{},
+	}
+	ends, err := store.Ends([]string{r.ID})
+	if err != nil {
+		return s, err
+	}
+	for name, e := range ends[r.ID] {
+		p := pointJSON{Step: e.Last.Step}
+		if v := e.Last.Value; !math.IsNaN(v) && !math.IsInf(v, 0) {
+			p.Value = &v
+		}
+		s.Metrics[name] = p
+	}
+	attempts, err := store.Attempts(r.ID)
+	if err != nil {
+		return s, err
+	}
+	for _, a := range attempts {
+		files := worker.Attempt{RunDir: s.Dir, N: a.Number}
+		s.Attempts = append(s.Attempts, attemptJSON{
+			Number: a.Number, State: a.State, Outcome: a.Outcome, Reason: a.Reason, Started: a.Started, Seconds: lasted(a).Seconds(),
+			ResumeStep: a.ResumeStep, Version: a.Version, Kernels: a.Kernels, CPU: a.CPU, Host: a.Host, PID: a.PID,
+			Journal: files.Journal(), Log: files.Stderr(),
+		})
+	}
+	events, err := store.Events(r.ID)
+	for _, e := range events {
+		s.Events = append(s.Events, eventJSON(e))
+	}
+	return s, err
+}
+
+// lasted is how long an attempt was seen to be at work.
+func lasted(a results.Attempt) time.Duration {
+	return max(0, a.Active.Sub(a.Started))
+}
+
+func printRun(w io.Writer, s showJSON) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "run\t%s\n", s.ID)
+	fmt.Fprintf(t, "cell\t%s\n", s.Cell)
+	fmt.Fprintf(t, "seed\t%d\n", s.Seed)
+	state := stateName(s.State)
+	if s.Reason != "" {
+		state += ": " + s.Reason
+	}
+	fmt.Fprintf(t, "state\t%s\n", state)
+	fmt.Fprintf(t, "steps\t%d of %d\n", s.Step, s.Steps)
+	fmt.Fprintf(t, "time\t%s\n", duration(time.Duration(s.Seconds*float64(time.Second))))
+	fmt.Fprintf(t, "folder\t%s\n", s.Dir)
+
+	for _, a := range s.Attempts {
+		printAttempt(t, a)
+	}
+	if len(s.Metrics) > 0 {
+		fmt.Fprintln(t, "\nMETRIC\tLAST\tSTEP")
+	}
+	for _, name := range metricNames(s.Metrics) {
+		m, _ := config.MetricByName(name)
+		p, value := s.Metrics[name], "not finite"
+		if p.Value != nil {
+			value = strings.TrimSpace(fmt.Sprintf("%.4g %s", *p.Value, m.Unit))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\n", name, value, p.Step)
+	}
+	if len(s.Events) > 0 {
+		fmt.Fprintln(t, "\nEVENT\tATTEMPT")
+	}
+	for _, e := range s.Events {
+		fmt.Fprintf(t, "%s\t%d\t%s\n", e.Time.Local().Format(time.DateTime), e.Attempt, e.Text)
+	}
+	fmt.Fprintln(t, "\nKEY\tVALUE")
+	if err := printConfig(t, s.Config); err != nil {
+		return err
+	}
+	return t.Flush()
+}
+
+func printAttempt(w io.Writer, a attemptJSON) {
+	fmt.Fprintf(w, "\nATTEMPT %d\t%s\n", a.Number, attemptState(a))
+	fmt.Fprintf(w, "started\t%s, lasted %s\n", a.Started.Local().Format(time.DateTime), duration(time.Duration(a.Seconds*float64(time.Second))))
+	if a.ResumeStep > 0 {
+		fmt.Fprintf(w, "resumed\tat step %d\n", a.ResumeStep)
+	}
+	if a.Host != "" {
+		fmt.Fprintf(w, "by\tprocess %d on %s (%s), ablate %s, kernels %s\n", a.PID, a.Host, a.CPU, a.Version, a.Kernels)
+	}
+	fmt.Fprintf(w, "journal\t%s\n", a.Journal)
+	fmt.Fprintf(w, "log\t%s\n", a.Log)
+}
+
+func attemptState(a attemptJSON) string {
+	text := string(a.State)
+	if a.Outcome != "" {
+		text = outcomeName(a.Outcome)
+	}
+	if a.Reason != "" {
+		text += ": " + a.Reason
+	}
+	return text
+}
+
+// metricNames lists metrics in the order of their table, others after them.
+func metricNames(metrics map[string]pointJSON) []string {
+	var names []string
+	for _, m := range config.Metrics {
+		if _, ok := metrics[m.Name]; ok {
+			names = append(names, m.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// printConfig prints a configuration as dotted keys.
+func printConfig(w io.Writer, text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var tree map[string]any
+	if err := d.Decode(&tree); err != nil {
+		return err
+	}
+	printTree(w, "", tree)
+	return nil
+}
+
+func printTree(w io.Writer, prefix string, tree map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		if sub, ok := tree[name].(map[string]any); ok {
+			printTree(w, prefix+name+".", sub)
+		} else {
+			fmt.Fprintf(w, "%s%s\t%v\n", prefix, name, tree[name])
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"ablate/orchestrator"
+	"ablate/results"
+
+	"github.com/urfave/cli/v2"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "show how far a study is",
+		UsageText: "ablate status [STUDY] [--json] [--store DIR]",
+		Description: "Without STUDY it is the one that was started last. Works at any time, also\n" +
+			"while runs are at work.",
+		Flags:  []cli.Flag{jsonFlag(), storeFlag()},
+		Action: status,
+	}
+}
+
+type statusJSON struct {
+	Study   string             `json:"study"`
+	Studies []string           `json:"studies"` // all in the store, the newest first
+	Head    *orchestrator.Head `json:"head"`    // who works on the store; null if nobody does
+	Total   int                `json:"total"`   // different runs
+	Counts  map[string]int     `json:"counts"`  // by state
+	Runs    []statusRunJSON    `json:"runs"`
+}
+
+type statusRunJSON struct {
+	ID              string  `json:"id"`
+	Cell            string  `json:"cell"`
+	Seed            int     `json:"seed"`
+	State           string  `json:"state"` // an outcome, "running", "interrupted" or "waiting"
+	Reason          string  `json:"reason,omitempty"`
+	Attempts        int     `json:"attempts"`
+	Step            int64   `json:"step"`
+	Steps           int64   `json:"steps"`
+	ImagesPerSecond float64 `json:"images_per_second"`
+	Seconds         float64 `json:"seconds"`
+}
+
+func status(c *cli.Context) error {
+	name, err := optional(c, "a study")
+	if err != nil {
+		return err
+	}
+	dir := c.String("store")
+	store, err := results.OpenReadOnly(dir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	study, err := storedStudy(store, name, nil)
+	if err != nil {
+		return err
+	}
+	s, err := describeStatus(store, study, orchestrator.CurrentHead(dir))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, s)
+	}
+	return printStatus(c.App.Writer, s)
+}
+
+func describeStatus(store *results.Store, study *results.Study, head *orchestrator.Head) (statusJSON, error) {
+	s := statusJSON{Study: study.Name, Head: head, Counts: map[string]int{}}
+	studies, err := store.Studies()
+	if err != nil {
+		return s, err
+	}
+	for _, other := range studies {
+		s.Studies = append(s.Studies, other.Name)
+	}
+	runs, err := store.Runs(study)
+	if err != nil {
+		return s, err
+	}
+	counted := map[string]bool{}
+	for _, slot := range study.Slots {
+		r := runs[slot.RunID]
+		state := stateOf(r, head != nil)
+		s.Runs = append(s.Runs, statusRunJSON{
+			ID: slot.RunID, Cell: study.Cells[slot.Cell], Seed: slot.Seed, State: state, Reason: r.Reason, Attempts: r.Attempts,
+			Step: r.Step, Steps: r.Steps, ImagesPerSecond: r.ImagesPerSecond, Seconds: r.Seconds,
+		})
+		if !counted[slot.RunID] {
+			counted[slot.RunID] = true
+			s.Total++
+			s.Counts[state]++
+		}
+	}
+	return s, nil
+}
+
+// stateOf says where a run stands. An attempt that is open in the store is at
+// work only if there is a head.
+func stateOf(r results.Run, head bool) string {
+	switch {
+	case r.Running && head:
+		return "running"
+	case r.Outcome != "":
+		return string(r.Outcome)
+	case r.Attempts > 0:
+		return "interrupted"
+	}
+	return "waiting"
+}
+
+func printStatus(w io.Writer, s statusJSON) error {
+	fmt.Fprintf(w, "%s: %s\n", s.Study, countsLine(s))
+	if s.Head != nil {
+		fmt.Fprintf(w, "process %d on %s is at work since %s\n", s.Head.PID, s.Head.Host, s.Head.Started.Local().Format("2006-01-02 15:04"))
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RUN\tCELL\tSEED\tSTATE\tSTEP\tTIME\tATTEMPTS")
+	for _, r := range s.Runs {
+		step := "-"
+		if r.Steps > 0 {
+			step = fmt.Sprintf("%d/%d", r.Step, r.Steps)
+		}
+		took := time.Duration(r.Seconds * float64(time.Second))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(r.ID), r.Cell, r.Seed, stateName(r.State), step, duration(took), r.Attempts)
+	}
+	return t.Flush()
+}
+
+// countsLine counts the runs by state, results first.
+func countsLine(s statusJSON) string {
+	order := []string{"completed", "collapsed", "never_separated", "diverged", "failed", "cancelled", "timed_out", "running", "interrupted", "waiting"}
+	parts := []string{}
+	for _, state := range order {
+		if n := s.Counts[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, stateName(state)))
+		}
+	}
+	return fmt.Sprintf("%d runs: %s", s.Total, strings.Join(parts, ", "))
+}
+
+func stateName(state string) string { return outcomeName(results.Outcome(state)) }

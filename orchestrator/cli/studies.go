@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"ablate/ablations"
+
+	"github.com/urfave/cli/v2"
+)
+
+func studiesCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "studies",
+		Usage:     "list the shipped studies, or print one",
+		UsageText: "ablate studies [--json]\nablate studies show NAME > my.toml",
+		Flags:     []cli.Flag{jsonFlag()},
+		Action:    listStudies,
+		Subcommands: []*cli.Command{{
+			Name:      "show",
+			Usage:     "print a study's text, to be copied and changed",
+			UsageText: "ablate studies show NAME",
+			Action:    showStudy,
+		}},
+	}
+}
+
+type shippedJSON struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Cells int    `json:"cells"`
+	Seeds int    `json:"seeds"`
+}
+
+func listStudies(c *cli.Context) error {
+	if err := none(c); err != nil {
+		return err
+	}
+	var list []shippedJSON
+	for _, name := range ablations.Shipped() {
+		study, err := loadStudy(name, nil)
+		if err != nil {
+			return err
+		}
+		list = append(list, shippedJSON{name, study.Title, len(study.Cells), len(study.Seeds)})
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, list)
+	}
+	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	for _, s := range list {
+		fmt.Fprintf(t, "%s\t%d cells x %d seeds\t%s\n", s.Name, s.Cells, s.Seeds, s.Title)
+	}
+	return t.Flush()
+}
+
+func showStudy(c *cli.Context) error {
+	name, err := only(c, "the name of a study")
+	if err != nil {
+		return err
+	}
+	study, err := loadStudy(name, nil)
+	if err != nil {
+		return err
+	}
+	_, err = c.App.Writer.Write(study.Text)
+	return err
+}

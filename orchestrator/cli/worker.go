@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"ablate/orchestrator/worker"
+	"ablate/trainer"
+	"ablate/trainer/kernel"
+
+	"github.com/urfave/cli/v2"
+)
+
+// workerCommand is what engines start; people do not.
+func workerCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "worker",
+		Usage:     "make one attempt at a run",
+		UsageText: "ablate worker RUNDIR",
+		Hidden:    true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "token", Usage: "goes into the attempt's claim"},
+			&cli.BoolFlag{Name: "leash", Usage: "stop when standard input ends"},
+		},
+		Action: work,
+	}
+}
+
+func work(c *cli.Context) error {
+	runDir, err := only(c, "a run's folder")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	if c.Bool("leash") {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+	w := worker.Worker{Train: trainer.Run, Kernels: kernel.Name(), Token: c.String("token"), Claimed: redirectStderr}
+	err = w.Run(ctx, runDir)
+	if errors.Is(err, worker.ErrInterrupted) {
+		return exitError{worker.ExitInterrupted, err.Error()}
+	}
+	return err
+}
+
+// redirectStderr sends all that this process says on standard error, the last
+// words of a dying runtime included, to the attempt's log.
+func redirectStderr(a worker.Attempt) error {
+	log, err := os.OpenFile(a.Stderr(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	return replaceStderr(int(log.Fd()))
+}

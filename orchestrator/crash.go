@@ -1,0 +1,89 @@
+package orchestrator
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"ablate/orchestrator/worker"
+)
+
+// tail returns up to n last bytes of the file, from the start of a line.
+func tail(path string, n int64) []byte {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	from := max(0, info.Size()-n)
+	text, _ := io.ReadAll(io.NewSectionReader(f, from, n))
+	if from > 0 {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return text
+}
+
+// crash says in a line why a worker ended without an outcome: the last that it
+// said on standard error, and how its process ended.
+func crash(ended error, log string) string {
+	said := lastWords(tail(log, 64<<10))
+	how := ""
+	var exit *exec.ExitError
+	switch {
+	case errors.As(ended, &exit):
+		how = howExited(exit.Sys().(syscall.WaitStatus))
+	case ended != nil:
+		how = ended.Error()
+	case said == "":
+		how = "the worker ended without an outcome"
+	}
+	switch {
+	case said == "" && how == "":
+		return ended.Error()
+	case said == "":
+		return how
+	case how == "":
+		return said
+	}
+	return how + ": " + said
+}
+
+// howExited is empty for the exit of a worker that said why.
+func howExited(status syscall.WaitStatus) string {
+	switch {
+	case status.Signaled() && status.Signal() == syscall.SIGKILL:
+		return "killed from outside, perhaps for want of memory"
+	case status.Signaled():
+		return "died of signal " + status.Signal().String()
+	case status.ExitStatus() == worker.ExitInterrupted:
+		return "stopped from outside"
+	case status.ExitStatus() == 1:
+		return ""
+	}
+	return "the worker crashed"
+}
+
+// lastWords picks the line of a log that says what went wrong: where Go's
+// runtime has aborted the program it is the one before the stacks, else the
+// last.
+func lastWords(log []byte) string {
+	last := ""
+	for line := range strings.Lines(string(log)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "SIG") {
+			return line
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return strings.TrimPrefix(last, "ablate: ")
+}

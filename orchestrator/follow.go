@@ -1,0 +1,232 @@
+package orchestrator
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"ablate/ablations"
+	"ablate/orchestrator/worker"
+	"ablate/results"
+)
+
+// prepare reads what earlier heads left behind, and lists what is to be done.
+func (x *execution) prepare(plan *ablations.Plan) {
+	study, runs := record(plan)
+	x.fail(x.Store.SaveStudy(study, runs))
+	planned := map[string]bool{}
+	for _, r := range plan.Runs {
+		if !planned[r.ID] && x.err == nil {
+			planned[r.ID] = true
+			x.admit(plan.Study.Cells[r.Cell], r)
+		}
+	}
+	x.closeOthers(planned)
+}
+
+// record puts a plan as the store keeps it.
+func record(plan *ablations.Plan) (*results.Study, []results.Run) {
+	s := plan.Study
+	study := &results.Study{Name: s.Name, Text: s.Text, Sets: s.Sets}
+	for _, cell := range s.Cells {
+		study.Cells = append(study.Cells, cell.Name)
+	}
+	var runs []results.Run
+	planned := map[string]bool{}
+	for _, r := range plan.Runs {
+		study.Slots = append(study.Slots, results.Slot{Cell: r.Cell, Seed: r.Seed, RunID: r.ID})
+		if planned[r.ID] {
+			continue
+		}
+		planned[r.ID] = true
+		cell := s.Cells[r.Cell]
+		dataset, _ := cell.Settings["data.name"].(string)
+		runs = append(runs, results.Run{
+			ID: r.ID, Cell: cell.Name, Seed: r.Seed, Config: cell.Settings.JSON(), Dataset: plan.Dataset[dataset], Trainer: plan.Trainer,
+		})
+	}
+	return study, runs
+}
+
+// admit queues a run, or counts it if it has a result.
+func (x *execution) admit(cell ablations.Cell, r ablations.Run) {
+	x.summary.Total++
+	t := &task{id: r.ID, cell: cell.Name, seed: r.Seed, dir: RunDir(x.Dir, r.ID), sizes: map[int]int64{}}
+	run := x.takeOver(t)
+	switch {
+	case x.err != nil:
+	case run.Outcome.IsResult():
+		x.summary.Before++
+		x.summary.Done++
+		x.summary.Outcomes[run.Outcome]++
+		x.estimate.add(t.cell, run.Seconds)
+	default:
+		x.waiting = append(x.waiting, t)
+		spec := worker.Spec{ID: r.ID, Cell: cell.Name, Seed: r.Seed, Config: cell.Settings.JSON(), DataDir: x.DataDir}
+		if err := worker.WriteSpec(t.dir, spec); err != nil {
+			x.fail(err)
+		}
+	}
+}
+
+// closeOthers takes over the runs of other studies that a dead head left open.
+func (x *execution) closeOthers(planned map[string]bool) {
+	studies, err := x.Store.Studies()
+	if err != nil {
+		x.fail(err)
+	}
+	for _, study := range studies {
+		runs, err := x.Store.Runs(&study)
+		if err != nil {
+			x.fail(err)
+		}
+		for id, run := range runs {
+			if run.Running && !planned[id] && x.err == nil {
+				planned[id] = true
+				x.takeOver(&task{id: id, dir: RunDir(x.Dir, id), sizes: map[int]int64{}})
+			}
+		}
+	}
+}
+
+// takeOver reads all that earlier attempts at a run have written, and records
+// those without an outcome as interrupted. Their workers may still be at work
+// on their last step; what they write in it is read when the run is followed.
+func (x *execution) takeOver(t *task) *results.Run {
+	run, err := x.Store.Run(t.id)
+	if err != nil {
+		x.fail(err)
+		return nil
+	}
+	if run.Outcome.IsResult() {
+		return run
+	}
+	known, err := x.Store.Attempts(t.id)
+	if err != nil {
+		x.fail(err)
+		return nil
+	}
+	if len(known) > 0 {
+		t.begun = known[len(known)-1].Number
+	}
+	x.follow(t)
+	x.closeAttempts(t)
+	if run, err = x.Store.Run(t.id); err != nil {
+		x.fail(err)
+	}
+	return run
+}
+
+// closeAttempts records as interrupted what has no end in the store.
+func (x *execution) closeAttempts(t *task) {
+	attempts, err := x.Store.Attempts(t.id)
+	if err != nil {
+		x.fail(err)
+	}
+	for _, a := range attempts {
+		if a.State == results.Running {
+			x.fail(x.Store.EndAttempt(t.id, a.Number, "", "its head died"))
+		}
+	}
+	x.distrust(t)
+}
+
+// distrust looks whether the newest attempt's journal is damaged, and says
+// how. What it reported behind the damage is lost: the checkpoints from there
+// on go too, so that the next attempt reports it again.
+func (x *execution) distrust(t *task) (damage string) {
+	attempts, err := x.Store.Attempts(t.id)
+	if err != nil || len(attempts) == 0 {
+		x.fail(err)
+		return ""
+	}
+	newest := attempts[len(attempts)-1]
+	if newest.Damage == "" {
+		return ""
+	}
+	run, err := x.Store.Run(t.id)
+	if err != nil {
+		x.fail(err)
+		return ""
+	}
+	x.fail(worker.Attempt{RunDir: t.dir, N: newest.Number}.DropCheckpoints(run.Step))
+	return newest.Damage
+}
+
+// follow reads what the attempts at a run have written since the last look,
+// oldest first: the last lines of an attempt that was given up must be in the
+// store before the outcome of the one that took over.
+func (x *execution) follow(t *task) {
+	if x.err != nil {
+		return
+	}
+	attempts, err := worker.Attempts(t.dir)
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	for _, a := range attempts {
+		x.fail(x.read(t, a))
+	}
+}
+
+// read brings one attempt's new lines into the store.
+func (x *execution) read(t *task, a worker.Attempt) error {
+	if a.N > t.begun {
+		if err := x.begin(t, a); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(a.Journal())
+	if err != nil || info.Size() == t.sizes[a.N] {
+		return nil // nothing new, or nothing at all
+	}
+	if err := x.Store.Ingest(t.id, a.N, a.Journal()); err != nil {
+		return err
+	}
+	t.sizes[a.N] = info.Size()
+	return x.look(t)
+}
+
+// look brings what is shown of a run up to date.
+func (x *execution) look(t *task) error {
+	run, err := x.Store.Run(t.id)
+	if err == nil && run.Attempts == t.status.Attempt {
+		t.status.Phase, t.status.Step, t.status.Steps, t.status.ImagesPerSecond = run.Phase, run.Step, run.Steps, run.ImagesPerSecond
+	}
+	return err
+}
+
+// begin makes an attempt known that a worker has claimed.
+func (x *execution) begin(t *task, a worker.Attempt) error {
+	if err := x.Store.BeginAttempt(t.id, a.N); err != nil {
+		return err
+	}
+	t.begun = a.N
+	claim, err := a.Claimed()
+	if err == nil && t.token != "" && claim.Token == t.token {
+		t.status.Attempt = a.N
+		x.Display.Begin(t.status)
+	}
+	return err
+}
+
+// attemptOf returns the attempt of the task's last launch. For a worker that
+// died before it had one the head claims it, so that the failure has its place.
+func (x *execution) attemptOf(t *task) (worker.Attempt, error) {
+	if n := t.status.Attempt; n > 0 {
+		return worker.Attempt{RunDir: t.dir, N: n}, nil
+	}
+	a, err := worker.Claim(t.dir, t.token)
+	if err != nil {
+		return a, err
+	}
+	if err := x.begin(t, a); err != nil {
+		return a, err
+	}
+	err = os.Rename(worker.LaunchLog(t.dir), a.Stderr())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // not even started
+	}
+	return a, err
+}

@@ -1,0 +1,126 @@
+package orchestrator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Head is the one process that works on a store. Its description lies in the
+// store's lock file.
+type Head struct {
+	PID     int       `json:"pid"`
+	Host    string    `json:"host"`
+	Started time.Time `json:"started"`
+}
+
+// HeldError reports that another head works on the store.
+type HeldError struct {
+	Dir  string
+	Head Head // zero if it cannot be read
+}
+
+func (e *HeldError) Error() string {
+	if e.Head.PID == 0 {
+		return fmt.Sprintf("another ablate works on the store %s; wait for it to end, or choose another store with --store DIR", e.Dir)
+	}
+	return fmt.Sprintf("the store %s is in use by process %d on %s since %s; wait for it to end, or choose another store with --store DIR",
+		e.Dir, e.Head.PID, e.Head.Host, e.Head.Started.Local().Format("2006-01-02 15:04:05"))
+}
+
+// Lock is held by the head for as long as it lives. The kernel drops it with
+// the process, so a dead head never stands in the way.
+type Lock struct{ f *os.File }
+
+// lockPatience is how long Acquire waits: a reader that asks who the head is
+// holds the lock for an instant.
+const lockPatience = 300 * time.Millisecond
+
+// Acquire makes this process the head of the store in dir, which it creates if
+// need be. It returns a *HeldError if there is a head already.
+func Acquire(dir string) (*Lock, error) {
+	f, err := openLock(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the store %s cannot be written: %w; choose another place with --store DIR", dir, err)
+	}
+	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 10) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		err = &HeldError{Dir: dir, Head: readHead(f)}
+	case err != nil:
+		err = fmt.Errorf("locking %s: %w", f.Name(), err)
+	default:
+		err = writeHead(f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Lock{f}, nil
+}
+
+// Release lets another head work on the store.
+func (l *Lock) Release() error {
+	return errors.Join(l.f.Truncate(0), l.f.Close())
+}
+
+func openLock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "runs"), 0o777); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(lockPath(dir), os.O_RDWR|os.O_CREATE, 0o666)
+}
+
+func lockPath(dir string) string { return filepath.Join(dir, "lock") }
+
+func writeHead(f *os.File) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(Head{PID: os.Getpid(), Host: host, Started: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(append(text, '\n'), 0)
+	return err
+}
+
+func readHead(f *os.File) Head {
+	var h Head
+	text := make([]byte, 1024)
+	n, _ := f.ReadAt(text, 0)
+	if json.Unmarshal(text[:n], &h) != nil {
+		return Head{} // it is just being written
+	}
+	return h
+}
+
+// CurrentHead returns the head that works on the store in dir, or nil.
+func CurrentHead(dir string) *Head {
+	f, err := os.Open(lockPath(dir))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err == nil {
+		return nil // closing the file drops the lock again
+	}
+	h := readHead(f)
+	return &h
+}

@@ -1,0 +1,73 @@
+package orchestrator
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLock(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	if h := CurrentHead(dir); h != nil {
+		t.Fatalf("a store that is not there has the head %v", h)
+	}
+	lock, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := CurrentHead(dir); h == nil || h.PID != os.Getpid() || h.Started.IsZero() {
+		t.Errorf("the head is %v, want this process", h)
+	}
+
+	_, err = Acquire(dir) // another open file, as another process has
+	var held *HeldError
+	if !errors.As(err, &held) || held.Head.PID != os.Getpid() {
+		t.Fatalf("second head: %v", err)
+	}
+	for _, want := range []string{dir, held.Head.Host, "--store"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not name %q", err, want)
+		}
+	}
+
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if h := CurrentHead(dir); h != nil {
+		t.Errorf("after release the head is %v", h)
+	}
+	again, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Release()
+}
+
+// A lock file that a dead head left has a description but no lock.
+func TestLockOfDeadHead(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lock"), []byte(`{"pid":1,"host":"elsewhere"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if h := CurrentHead(dir); h != nil {
+		t.Errorf("head %v", h)
+	}
+	lock, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Release()
+}
+
+func TestLockUnwritable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Acquire(filepath.Join(file, "store"))
+	if err == nil || !strings.Contains(err.Error(), "cannot be written") || !strings.Contains(err.Error(), "--store") {
+		t.Errorf("%v", err)
+	}
+}

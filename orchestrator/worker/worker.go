@@ -1,0 +1,148 @@
+// Package worker is the child process that makes one attempt at a run: it
+// reads run.json, claims an attempt number, takes over the newest checkpoint
+// of earlier attempts, and runs the trainer. All it tells goes into the
+// attempt's journal; it knows no store and no scheduler.
+//
+// The protocol is the same wherever workers are started. A run's folder holds
+//
+//	run.json            what to do (Spec)
+//	launch.log          standard error of a worker until it has its number
+//	N/claim.json        attempt N is taken, and by whom
+//	N/journal.jsonl     what the attempt did
+//	N/stderr.log        what its process said on standard error
+//	N/ckpt/             its checkpoints
+//
+// A newer attempt makes an older one stop; an attempt without an outcome line
+// was interrupted or has crashed, and the run can be attempted again.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"ablate/results/journal"
+	"ablate/trainer"
+	"ablate/trainer/config"
+)
+
+// Trainer executes one run; trainer.Run is one.
+type Trainer func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error)
+
+// Worker makes attempts.
+type Worker struct {
+	Train   Trainer
+	Kernels string              // name of the kernel set, for the journal
+	Token   string              // names the launch in the claim
+	Grace   time.Duration       // how long the trainer may take to stop when asked to; 0 = half a minute
+	Claimed func(Attempt) error // told when the attempt has its number; may be nil
+}
+
+// ErrInterrupted reports that the worker was asked to stop. The run can go on
+// in a later attempt.
+var ErrInterrupted = errors.New("interrupted")
+
+// ErrSuperseded reports that a newer attempt at the run has taken over.
+var ErrSuperseded = errors.New("a newer attempt at this run has taken over")
+
+// ExitInterrupted is the exit code of a worker that returned ErrInterrupted:
+// EX_TEMPFAIL of sysexits.h, "try again later".
+const ExitInterrupted = 75
+
+// Run makes the next attempt at the run in runDir. It returns nil when the
+// outcome is in the journal, ErrInterrupted when ctx ended before, and
+// ErrSuperseded when a newer attempt took over. Any other error is a failure.
+func (w Worker) Run(ctx context.Context, runDir string) error {
+	spec, err := ReadSpec(runDir)
+	if err != nil {
+		return err
+	}
+	c, err := config.Parse(spec.Config)
+	if err != nil {
+		return fmt.Errorf("the configuration in %s: %w", runDir, err)
+	}
+	attempt, err := Claim(runDir, w.Token)
+	if err != nil {
+		return err
+	}
+	if w.Claimed != nil {
+		if err := w.Claimed(attempt); err != nil {
+			return err
+		}
+	}
+	if err := attempt.inherit(); err != nil {
+		return err
+	}
+	job := trainer.Job{Config: c, Seed: spec.Seed, DataDir: spec.DataDir, Checkpoints: attempt.Checkpoints()}
+	return w.record(ctx, attempt, job)
+}
+
+// record runs the trainer and writes the attempt's journal.
+func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
+	j, err := journal.Create(a.Journal())
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &recorder{attempt: a, start: provenance(w.Kernels), stop: stop, w: j}
+
+	outcome, err := w.train(ctx, job, r.hooks())
+	switch {
+	case r.failed() != nil:
+		return r.failed()
+	case a.Superseded():
+		return ErrSuperseded
+	case err == nil:
+		return r.outcome(outcome)
+	case ctx.Err() != nil && (errors.Is(err, trainer.ErrInterrupted) || errors.Is(err, context.Canceled)):
+		return errors.Join(ErrInterrupted, r.interrupted())
+	}
+	return err
+}
+
+// train runs the trainer. It is the one place where panics are caught, and
+// where a trainer that does not stop in time is given up: the process is
+// about to end, and the last checkpoint is what remains.
+func (w Worker) train(ctx context.Context, job trainer.Job, hooks trainer.Hooks) (trainer.Outcome, error) {
+	type result struct {
+		outcome trainer.Outcome
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = panicked(p)
+			}
+			done <- r
+		}()
+		r.outcome, r.err = w.Train(ctx, job, hooks)
+	}()
+	select {
+	case r := <-done:
+		return r.outcome, r.err
+	case <-ctx.Done():
+	}
+	grace := w.Grace
+	if grace == 0 {
+		grace = 30 * time.Second
+	}
+	select {
+	case r := <-done:
+		return r.outcome, r.err
+	case <-time.After(grace):
+		return trainer.Outcome{}, trainer.ErrInterrupted
+	}
+}
+
+// panicked makes an error of a panic, and leaves the stack on standard error.
+func panicked(p any) error {
+	os.Stderr.Write(debug.Stack())
+	return fmt.Errorf("panic: %v", p)
+}

@@ -1,0 +1,174 @@
+package results
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const runColumns = `id, cell, seed, config, dataset, trainer, ifnull(outcome, ''), reason, attempts, running,
+	step, steps, images_per_second, seconds, phase, active`
+
+func scanRun(row *sql.Rows, r *Run) error {
+	return row.Scan(&r.ID, &r.Cell, &r.Seed, &r.Config, &r.Dataset, &r.Trainer, &r.Outcome, &r.Reason, &r.Attempts, &r.Running,
+		&r.Step, &r.Steps, &r.ImagesPerSecond, &r.Seconds, &r.Phase, scanTime{&r.Active})
+}
+
+// Run returns the run whose ID is or begins with idPrefix. The error is
+// ErrNotFound if there is none; if there are several, it lists them.
+func (s *Store) Run(idPrefix string) (*Run, error) {
+	if idPrefix == "" {
+		return nil, errors.New("a run is named by its id or the first letters of it")
+	}
+	runs, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE id BETWEEN ?1 AND ?1 || char(0x10FFFF) ORDER BY id`, scanRun, idPrefix)
+	switch {
+	case err != nil:
+		return nil, s.explain(err)
+	case len(runs) == 0:
+		return nil, notFound(fmt.Sprintf("the store %s has no run %q; the status of a study lists its runs", s.dir, idPrefix))
+	case len(runs) == 1 || runs[0].ID == idPrefix:
+		return &runs[0], nil
+	}
+	ids := make([]string, len(runs))
+	for i, r := range runs {
+		ids[i] = r.ID
+	}
+	return nil, fmt.Errorf("several runs begin with %q: %s; write more of the id", idPrefix, list(ids, ", "))
+}
+
+// Runs returns the runs of study by their ID. It reads no metrics, so that it
+// is quick however many there are.
+func (s *Store) Runs(study *Study) (map[string]Run, error) {
+	runs, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE key IN (SELECT run FROM study_slots WHERE study = ?)`,
+		scanRun, study.ID)
+	byID := make(map[string]Run, len(runs))
+	for _, r := range runs {
+		byID[r.ID] = r
+	}
+	return byID, s.explain(err)
+}
+
+// Attempts returns the attempts at a run, the oldest first.
+func (s *Store) Attempts(runID string) ([]Attempt, error) {
+	key, err := runKey(s.db, runID)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	attempts, err := collect(s.db, `SELECT number, state, ifnull(outcome, ''), reason, started, active, ended,
+		ifnull(resume_step, 0), ifnull(version, ''), ifnull(kernels, ''), ifnull(cpu, ''), ifnull(host, ''), ifnull(pid, 0),
+		offset, next_seq, ifnull(damage, '') FROM attempts WHERE run = ? ORDER BY number`, scanAttempt, key)
+	return attempts, s.explain(err)
+}
+
+func scanAttempt(row *sql.Rows, a *Attempt) error {
+	return row.Scan(&a.Number, &a.State, &a.Outcome, &a.Reason, scanTime{&a.Started}, scanTime{&a.Active}, scanTime{&a.Ended},
+		&a.ResumeStep, &a.Version, &a.Kernels, &a.CPU, &a.Host, &a.PID, &a.Offset, &a.NextSeq, &a.Damage)
+}
+
+// Events returns what all attempts at a run had to tell, in the order in which
+// it was read.
+func (s *Store) Events(runID string) ([]Event, error) {
+	key, err := runKey(s.db, runID)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	events, err := collect(s.db, `SELECT attempt, time, text FROM events WHERE run = ? ORDER BY key`,
+		func(row *sql.Rows, e *Event) error { return row.Scan(&e.Attempt, scanTime{&e.Time}, &e.Text) }, key)
+	return events, s.explain(err)
+}
+
+// runKey returns the key of a run.
+func runKey(q querier, runID string) (int64, error) {
+	keys, err := collect(q, `SELECT key FROM runs WHERE id = ?`, scanOne[int64], runID)
+	if err == nil && len(keys) == 0 {
+		return 0, notFound(fmt.Sprintf("the store has no run %q", runID))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return keys[0], nil
+}
+
+// BeginAttempt records that attempt n at a run was claimed. If it is the
+// newest, it fences those before it, and the run is running and has no outcome
+// any more. An attempt that the store knows stays as it is.
+func (s *Store) BeginAttempt(runID string, n int) error {
+	return s.write(func(tx *sql.Tx) error {
+		key, err := runKey(tx, runID)
+		if err != nil {
+			return err
+		}
+		return beginAttempt(tx, key, n, s.now())
+	})
+}
+
+func beginAttempt(tx *sql.Tx, run int64, n int, now time.Time) error {
+	added, err := changed(tx.Exec(`INSERT INTO attempts (run, number, state, started, ended)
+		SELECT key, ?2, iif(attempts < ?2, 'running', 'fenced'), ?3, iif(attempts < ?2, NULL, ?3) FROM runs WHERE key = ?1
+		ON CONFLICT DO NOTHING`, run, n, now.UnixMilli()))
+	if err != nil || !added {
+		return err
+	}
+	newest, err := changed(tx.Exec(`UPDATE runs SET attempts = ?2, running = 1, outcome = NULL, reason = '', images_per_second = 0, phase = ''
+		WHERE key = ?1 AND attempts < ?2`, run, n))
+	if err != nil || !newest {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE attempts SET state = 'fenced', ended = ?3 WHERE run = ?1 AND number < ?2 AND state = 'running'`,
+		run, n, now.UnixMilli())
+	return err
+}
+
+// EndAttempt records how attempt n at a run ended and why; the outcome "" is
+// an interruption, after which the run stays open. An attempt ends once: what
+// its journal said before holds, and an attempt that a newer one has fenced
+// says nothing of the run. Only an interrupted attempt may get an outcome
+// later.
+func (s *Store) EndAttempt(runID string, n int, o Outcome, reason string) error {
+	if o != "" && !o.known() {
+		return fmt.Errorf("run %s cannot end as %q: there is no such outcome", runID, o)
+	}
+	return s.write(func(tx *sql.Tx) error {
+		key, err := runKey(tx, runID)
+		if err != nil {
+			return err
+		}
+		var exists bool
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT * FROM attempts WHERE run = ? AND number = ?)`, key, n).Scan(&exists); err != nil {
+			return err
+		}
+		if !exists {
+			return noAttempt(runID, n)
+		}
+		return endAttempt(tx, key, n, o, reason, s.now())
+	})
+}
+
+func endAttempt(tx *sql.Tx, run int64, n int, o Outcome, reason string, now time.Time) error {
+	state := Ended
+	if o == "" {
+		state = Interrupted
+	}
+	ended, err := changed(tx.Exec(`UPDATE attempts SET state = ?3, outcome = nullif(?4, ''), reason = ?5, ended = ?6
+		WHERE run = ?1 AND number = ?2 AND state IN ('running', 'interrupted') AND number = (SELECT attempts FROM runs WHERE key = ?1)`, run, n, state, o, reason, now.UnixMilli()))
+	if err != nil || !ended {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE runs SET running = 0, outcome = nullif(?2, ''), reason = iif(?2 = '', '', ?3), images_per_second = 0, phase = ''
+		WHERE key = ?1`, run, o, reason)
+	return err
+}
+
+func noAttempt(runID string, n int) error {
+	return notFound(fmt.Sprintf("the store has no attempt %d of run %s; it has to begin first", n, runID))
+}
+
+// changed reports whether a statement changed anything.
+func changed(r sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}

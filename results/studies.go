@@ -1,0 +1,203 @@
+package results
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SaveStudy stores study and those of runs, the runs of its slots, that the
+// store does not have. A study that is there already, with the same slots, is
+// started again. Either way it becomes the newest. SaveStudy fills in ID,
+// Created and Started.
+func (s *Store) SaveStudy(study *Study, runs []Run) error {
+	return s.write(func(tx *sql.Tx) error {
+		keys, err := saveRuns(tx, runs)
+		if err != nil {
+			return err
+		}
+		return saveStudy(tx, study, keys, s.now())
+	})
+}
+
+// saveRuns adds the runs that are not there and returns the keys of all.
+func saveRuns(tx *sql.Tx, runs []Run) (map[string]int64, error) {
+	add, err := tx.Prepare(`INSERT INTO runs (id, cell, seed, dataset, trainer, config)
+		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET id = id RETURNING key`)
+	if err != nil {
+		return nil, err
+	}
+	defer add.Close()
+	keys := make(map[string]int64, len(runs))
+	for _, r := range runs {
+		var key int64
+		if err := add.QueryRow(r.ID, r.Cell, r.Seed, r.Dataset, r.Trainer, string(r.Config)).Scan(&key); err != nil {
+			return nil, fmt.Errorf("storing run %s: %w", r.ID, err)
+		}
+		keys[r.ID] = key
+	}
+	return keys, nil
+}
+
+func saveStudy(tx *sql.Tx, study *Study, runs map[string]int64, now time.Time) error {
+	sets, err := json.Marshal(append([]string{}, study.Sets...)) // [] rather than null
+	if err != nil {
+		return err
+	}
+	var fresh bool
+	err = tx.QueryRow(`INSERT INTO studies (name, text, sets, hash, created, started, turn)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?5, (SELECT coalesce(max(turn), 0) + 1 FROM studies))
+		ON CONFLICT (hash) DO UPDATE SET started = excluded.started, turn = excluded.turn
+		RETURNING key, created, NOT EXISTS (SELECT * FROM study_cells WHERE study = key)`,
+		study.Name, string(study.Text), string(sets), hash(study), now.UnixMilli(),
+	).Scan(&study.ID, scanTime{&study.Created}, &fresh)
+	if err != nil {
+		return fmt.Errorf("storing study %s: %w", study.Name, err)
+	}
+	study.Started = time.UnixMilli(now.UnixMilli())
+	if !fresh {
+		return nil
+	}
+	for i, name := range study.Cells {
+		if _, err := tx.Exec(`INSERT INTO study_cells (study, cell, name) VALUES (?, ?, ?)`, study.ID, i, name); err != nil {
+			return fmt.Errorf("storing cell %s: %w", name, err)
+		}
+	}
+	return saveSlots(tx, study, runs)
+}
+
+func saveSlots(tx *sql.Tx, study *Study, runs map[string]int64) error {
+	add, err := tx.Prepare(`INSERT INTO study_slots (study, cell, seed, run) VALUES (?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer add.Close()
+	for _, slot := range study.Slots {
+		key, ok := runs[slot.RunID]
+		if !ok || slot.Cell < 0 || slot.Cell >= len(study.Cells) {
+			return fmt.Errorf("study %s has no run %s or no cell %d for the slot of seed %d", study.Name, slot.RunID, slot.Cell, slot.Seed)
+		}
+		if _, err := add.Exec(study.ID, slot.Cell, slot.Seed, key); err != nil {
+			return fmt.Errorf("storing seed %d of cell %s: %w", slot.Seed, study.Cells[slot.Cell], err)
+		}
+	}
+	return nil
+}
+
+// hash identifies what a study is, apart from when it was started.
+func hash(study *Study) string {
+	slots := slices.SortedFunc(slices.Values(study.Slots), func(a, b Slot) int {
+		return cmp.Or(cmp.Compare(a.Cell, b.Cell), cmp.Compare(a.Seed, b.Seed))
+	})
+	h := sha256.New()
+	// Encoding plain values into a hash cannot fail.
+	json.NewEncoder(h).Encode([]any{study.Name, study.Text, append([]string{}, study.Sets...), study.Cells, slots})
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Studies returns all studies, the newest first.
+func (s *Store) Studies() ([]Study, error) {
+	return s.studies("")
+}
+
+// Study returns the newest study called name, or the newest of all if name is
+// "". Its slots are in the order of cells and seeds. If there is none, the error
+// is ErrNotFound and names the near ones.
+func (s *Store) Study(name string) (*Study, error) {
+	found, err := s.studies(`WHERE key = (SELECT key FROM studies WHERE ?1 IN ('', name) ORDER BY turn DESC LIMIT 1)`, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, s.noStudy(name)
+	}
+	return &found[0], nil
+}
+
+// studies returns the studies of a WHERE clause, or all, the newest first. It
+// takes several queries, but of a study only the time of its start changes.
+func (s *Store) studies(where string, args ...any) ([]Study, error) {
+	studies, err := collect(s.db, `SELECT key, name, text, sets, created, started FROM studies `+where+` ORDER BY turn DESC`,
+		scanStudy, args...)
+	for i := 0; err == nil && i < len(studies); i++ {
+		err = s.fillStudy(&studies[i])
+	}
+	return studies, s.explain(err)
+}
+
+func scanStudy(row *sql.Rows, st *Study) error {
+	var sets []byte
+	if err := row.Scan(&st.ID, &st.Name, &st.Text, &sets, scanTime{&st.Created}, scanTime{&st.Started}); err != nil {
+		return err
+	}
+	if string(sets) == "[]" {
+		return nil
+	}
+	return json.Unmarshal(sets, &st.Sets)
+}
+
+func (s *Store) fillStudy(st *Study) (err error) {
+	st.Cells, err = collect(s.db, `SELECT name FROM study_cells WHERE study = ? ORDER BY cell`, scanOne[string], st.ID)
+	if err != nil {
+		return err
+	}
+	st.Slots, err = collect(s.db, `SELECT s.cell, s.seed, r.id FROM study_slots AS s JOIN runs AS r ON r.key = s.run
+		WHERE s.study = ? ORDER BY s.cell, s.seed`,
+		func(row *sql.Rows, slot *Slot) error { return row.Scan(&slot.Cell, &slot.Seed, &slot.RunID) }, st.ID)
+	return err
+}
+
+// noStudy returns the error about a name that no study has.
+func (s *Store) noStudy(name string) error {
+	names, err := collect(s.db, `SELECT name FROM studies GROUP BY name ORDER BY max(turn) DESC`, scanOne[string])
+	if err != nil {
+		return s.explain(err)
+	}
+	if len(names) == 0 {
+		return notFound(fmt.Sprintf("the store %s has no study yet; start one", s.dir))
+	}
+	near := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return distance(n, name) > 1+len(name)/3 && !strings.HasPrefix(n, name)
+	})
+	if len(near) > 0 {
+		return notFound(fmt.Sprintf("the store %s has no study %q; did you mean %s?", s.dir, name, list(near, " or ")))
+	}
+	return notFound(fmt.Sprintf("the store %s has no study %q; it has %s", s.dir, name, list(names, ", ")))
+}
+
+// list joins the first few of names.
+func list(names []string, sep string) string {
+	const few = 8
+	if more := len(names) - few; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return strings.Join(names, sep)
+}
+
+// distance is the number of letters to insert, delete or replace to get from a
+// to b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
