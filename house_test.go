@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	".":                         {"orchestrator/cli"},
 	"ablations":                 {"trainer/config"},
 	"orchestrator":              {"ablations", "orchestrator/engine", "orchestrator/worker", "results", "results/journal", "trainer/config"},
-	"orchestrator/cli":          {"ablations", "orchestrator/...", "reports", "results", "trainer", "trainer/..."},
+	"orchestrator/cli":          {"ablations", "orchestrator", "orchestrator/...", "reports", "results", "trainer", "trainer/..."},
 	"orchestrator/engine":       {},
 	"orchestrator/engine/local": {"orchestrator/engine", "orchestrator/worker"},
 	"orchestrator/worker":       {"results", "results/journal", "trainer", "trainer/..."},
