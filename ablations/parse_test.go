@@ -67,12 +67,12 @@ func TestQuick(t *testing.T) {
 	if got, want := cellNames(s), "bn ln none init gn+ws no-predictor"; got != want {
 		t.Errorf("cells are %s, want %s", got, want)
 	}
-	c, err := s.Cells[3].Settings.Config()
+	c, err := s.Cells[4].Settings.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Data != (config.Data{Name: "cifar10", Train: 4000, Test: 2000}) || c.Norm.Predictor != "init" || c.Optimizer.LR != 0.3 || c.Optimizer.Warmup != 0.5 || c.Optimizer.Trust != 0.02 {
-		t.Errorf("init is %+v", c)
+	if c.Data != (config.Data{Name: "cifar10", Train: 3000, Test: 2000}) || c.Norm.Predictor != "gn+ws" || c.Optimizer.LR != 0.3 || c.Optimizer.WeightDecay != 2e-7 || c.Target.Tau != 0.99 {
+		t.Errorf("gn+ws is %+v", c)
 	}
 	if extra := s.Cells[5]; extra.Levels != nil || extra.Settings["predictor"] != false {
 		t.Errorf("no-predictor is %+v", extra)

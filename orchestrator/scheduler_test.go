@@ -42,7 +42,7 @@ func tinyWorker(args []string) int {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	err := worker.Worker{Train: tinyTrainer, Kernels: "tiny", Token: *token}.Run(ctx, flags.Arg(0))
+	err := worker.Worker{Train: tinyTrainer, Kernels: "tiny", Token: *token, Claimed: worker.RedirectStderr}.Run(ctx, flags.Arg(0))
 	switch {
 	case errors.Is(err, worker.ErrInterrupted):
 		return worker.ExitInterrupted

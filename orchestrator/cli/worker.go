@@ -41,21 +41,10 @@ func work(c *cli.Context) error {
 			cancel()
 		}()
 	}
-	w := worker.Worker{Train: trainer.Run, Kernels: kernel.Name(), Token: c.String("token"), Claimed: redirectStderr}
+	w := worker.Worker{Train: trainer.Run, Kernels: kernel.Name(), Token: c.String("token"), Claimed: worker.RedirectStderr}
 	err = w.Run(ctx, runDir)
 	if errors.Is(err, worker.ErrInterrupted) {
 		return exitError{worker.ExitInterrupted, err.Error()}
 	}
 	return err
-}
-
-// redirectStderr sends all that this process says on standard error, the last
-// words of a dying runtime included, to the attempt's log.
-func redirectStderr(a worker.Attempt) error {
-	log, err := os.OpenFile(a.Stderr(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	return replaceStderr(int(log.Fd()))
 }

@@ -1,4 +1,4 @@
-package cli
+package worker
 
 import "golang.org/x/sys/unix"
 
