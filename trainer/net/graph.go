@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"ablate/trainer/kernel"
+	"ablate/trainer/op"
 )
 
 // Graph is a Gorgonia graph that runs over and over on one machine. It is
@@ -52,6 +53,7 @@ func (g *Graph[T]) Compile() error {
 		}
 		seen[n.Hashcode()] = n
 	}
+	op.ShareMemory[T](g.g)
 	g.vm = G.NewTapeMachine(g.g)
 	return nil
 }

@@ -61,6 +61,9 @@ func Norm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], x, gamma, beta, res
 
 // norm is the state of one normalization. All coefficient slices are
 // [blocks, channels] of its view.
+//
+// Each block goes through all its passes before the next one is touched: an
+// image's activations, and with luck a view's, are still in cache then.
 type norm[T kernel.Float] struct {
 	k      kernel.Set[T]
 	spec   NormSpec[T]
@@ -105,51 +108,65 @@ func optional[T kernel.Float](in [][]T, i int) []T {
 	return in[i]
 }
 
-func (n *norm[T]) forward(y []T, in [][]T) {
-	x, beta, gamma := in[0], in[1], optional(in, n.gammaAt)
-	scale := n.scale
-	switch {
-	case n.spec.Kind == Affine:
-		scale = gamma
-		copy(n.shift, beta)
-	case n.spec.Mean != nil:
-		for c := range n.center {
-			n.center[c] = n.spec.Mean[c]
-			n.rstd[c] = T(1 / math.Sqrt(float64(n.spec.Var[c])+NormEps))
-		}
-		n.fold(gamma, beta)
-	default:
-		n.k.Moments(n.mean, n.m2, x, n.view)
-		n.observe()
-		n.statistics()
-		n.fold(gamma, beta)
-	}
-	n.k.ScaleShift(y, x, optional(in, n.residualAt), scale, n.shift, n.view, n.spec.ReLU)
+// block is one block of the view, and where its elements and coefficients
+// begin.
+func (n *norm[T]) block(b int) (v kernel.View, elements, coefficients int) {
+	v = kernel.View{Blocks: 1, Rows: n.view.Rows, Channels: n.view.Channels}
+	return v, b * v.Len(), b * v.Channels
 }
 
-func (n *norm[T]) observe() {
-	if n.spec.Observe == nil {
+// from is s from element i on, or nil.
+func from[T kernel.Float](s []T, i int) []T {
+	if s == nil {
+		return nil
+	}
+	return s[i:]
+}
+
+func (n *norm[T]) forward(y []T, in [][]T) {
+	x, beta, gamma, residual := in[0], in[1], optional(in, n.gammaAt), optional(in, n.residualAt)
+	if n.spec.Kind == Affine {
+		n.k.ScaleShift(y, x, residual, gamma, beta, n.view, n.spec.ReLU)
 		return
 	}
-	c := n.view.Channels
 	for b := range n.view.Blocks {
-		n.spec.Observe(n.mean[b*c:][:c], n.m2[b*c:][:c], n.view.Rows)
+		v, e, c := n.block(b)
+		if n.spec.Mean == nil {
+			n.k.Moments(n.mean[c:], n.m2[c:], x[e:], v)
+			if n.spec.Observe != nil {
+				n.spec.Observe(n.mean[c:c+v.Channels], n.m2[c:c+v.Channels], v.Rows)
+			}
+			n.statistics(c)
+		} else {
+			n.given()
+		}
+		n.fold(c, gamma, beta)
+		n.k.ScaleShift(y[e:], x[e:], from(residual, e), n.scale[c:], n.shift[c:], v, n.spec.ReLU)
 	}
 }
 
-// eachGroup calls f with the range of coefficients of every group.
-func (n *norm[T]) eachGroup(f func(from, to int)) {
+// given takes the statistics that the spec gives.
+func (n *norm[T]) given() {
+	for c := range n.center {
+		n.center[c] = n.spec.Mean[c]
+		n.rstd[c] = T(1 / math.Sqrt(float64(n.spec.Var[c])+NormEps))
+	}
+}
+
+// eachGroup calls f with the range of coefficients of every group of the
+// block whose coefficients begin at start.
+func (n *norm[T]) eachGroup(start int, f func(from, to int)) {
 	size := n.view.Channels / n.groups
-	for from := 0; from < len(n.mean); from += size {
-		f(from, from+size)
+	for g := range n.groups {
+		f(start+g*size, start+(g+1)*size)
 	}
 }
 
 // statistics merges the moments of a group's channels into those of the
 // group (Chan et al.'s parallel variance).
-func (n *norm[T]) statistics() {
+func (n *norm[T]) statistics(start int) {
 	rows := float64(n.view.Rows)
-	n.eachGroup(func(from, to int) {
+	n.eachGroup(start, func(from, to int) {
 		size := float64(to - from)
 		mean := 0.0
 		for _, m := range n.mean[from:to] {
@@ -168,10 +185,10 @@ func (n *norm[T]) statistics() {
 	})
 }
 
-// fold turns normalization and affine map into one scale and one shift.
-func (n *norm[T]) fold(gamma, beta []T) {
-	for i := range n.scale {
-		c := i % n.view.Channels
+// fold turns a block's normalization and affine map into one scale and shift.
+func (n *norm[T]) fold(start int, gamma, beta []T) {
+	for c := range n.view.Channels {
+		i := start + c
 		n.scale[i] = n.rstd[i] * gamma[c]
 		n.shift[i] = beta[c] - n.center[i]*n.scale[i]
 	}
@@ -205,41 +222,46 @@ func (n *norm[T]) gradients(dx []T, in [][]T) {
 	if !n.spec.ReLU {
 		y = nil
 	}
-	if n.gammaAt == 0 { // only an affine norm may lack its gamma
+	switch {
+	case n.gammaAt == 0: // only an affine norm may lack its gamma
 		n.k.GradMoments(n.dbeta, nil, dy, y, nil, nil, n.view)
 		n.k.GradApply(dx, n.dres, dy, y, nil, nil, nil, nil, n.view)
-		return
+	case n.spec.Kind == Affine:
+		n.k.GradMoments(n.dbeta, n.dgamma, dy, y, x, n.center, n.view)
+		n.k.GradApply(dx, n.dres, dy, y, nil, in[3], nil, nil, n.view)
+	default:
+		n.normGradients(dx, dy, x, y, in[3])
 	}
-	gamma := in[3]
-	n.k.GradMoments(n.sumG, n.sumGX, dy, y, x, n.center, n.view)
-	if n.spec.Kind == Affine {
-		copy(n.dbeta, n.sumG)
-		copy(n.dgamma, n.sumGX)
-		n.k.GradApply(dx, n.dres, dy, y, nil, gamma, nil, nil, n.view)
-		return
-	}
-	n.parameterGradients()
-	n.inputCoefficients(gamma)
-	n.k.GradApply(dx, n.dres, dy, y, x, n.scale, n.slope, n.lift, n.view)
 }
 
-func (n *norm[T]) parameterGradients() {
+func (n *norm[T]) normGradients(dx, dy, x, y, gamma []T) {
 	clear(n.dgamma)
 	clear(n.dbeta)
-	for i := range n.sumG {
-		c := i % n.view.Channels
+	for b := range n.view.Blocks {
+		v, e, c := n.block(b)
+		n.k.GradMoments(n.sumG[c:], n.sumGX[c:], dy[e:], from(y, e), x[e:], n.center[c:], v)
+		n.addParameterGradients(c)
+		n.inputCoefficients(c, gamma)
+		n.k.GradApply(dx[e:], from(n.dres, e), dy[e:], from(y, e), x[e:], n.scale[c:], n.slope[c:], n.lift[c:], v)
+	}
+}
+
+func (n *norm[T]) addParameterGradients(start int) {
+	for c := range n.view.Channels {
+		i := start + c
 		n.dbeta[c] += n.sumG[i]
 		n.dgamma[c] += n.sumGX[i] * n.rstd[i]
 	}
 }
 
-// inputCoefficients writes dx = rstd (h - mean(h) - xhat mean(h xhat)), with
-// h = gamma g and means over a group, as g*scale + x*slope + lift.
-func (n *norm[T]) inputCoefficients(gamma []T) {
-	n.eachGroup(func(from, to int) {
+// inputCoefficients writes a block's dx = rstd (h - mean(h) - xhat mean(h
+// xhat)), with h = gamma g and means over a group, as g*scale + x*slope +
+// lift.
+func (n *norm[T]) inputCoefficients(start int, gamma []T) {
+	n.eachGroup(start, func(from, to int) {
 		h, hx := 0.0, 0.0
 		for i := from; i < to; i++ {
-			c := float64(gamma[i%n.view.Channels])
+			c := float64(gamma[i-start])
 			h += c * float64(n.sumG[i])
 			hx += c * float64(n.sumGX[i])
 		}

@@ -2,8 +2,8 @@
 // normalization, pooling, weight standardization and the loss, each with its
 // gradient.
 //
-// An op belongs to one node. It owns the tensor that it returns, and returns
-// the same one at every run of the graph, so that a steady training step
+// An op belongs to one node. It owns the tensor that it returns, or shares it
+// with ops whose turn comes later (ShareMemory), so that a steady training step
 // allocates nothing; a caller that wants to keep a value copies it (Capture).
 // Constructors panic on shapes that do not fit: the configuration is checked
 // before a graph is built.
@@ -29,9 +29,16 @@ type op[T kernel.Float] struct {
 	id    uint64 // part of the hash: Gorgonia merges nodes whose ops and children hash alike
 	dims  []int  // of every input
 	shape tensor.Shape
-	value *tensor.Dense // nil for a scalar
-	out   []T           // value's backing array
-	in    [][]T         // reused at every run
+	in    [][]T // reused at every run
+
+	memory[T]      // of the result
+	foreign   bool // the memory belongs to another op
+
+	// Set by ShareMemory:
+	pool    *pool[T] // where the memory comes from; nil if the op owns it
+	sources []*op[T] // what the op reads
+	readers int      // how often the result is read
+	unread  int      // ... and will still be in this run
 
 	forward func(out []T, in [][]T)
 
@@ -60,17 +67,19 @@ func apply[T kernel.Float](o *op[T], shape tensor.Shape, inputs ...*G.Node) *G.N
 	if o.diff == nil {
 		o.diff = make([]bool, len(inputs))
 	}
-	o.out = make([]T, max(1, shape.TotalSize()))
-	if len(shape) > 0 {
-		o.value = tensor.New(tensor.WithShape(shape...), tensor.WithBacking(o.out))
-	}
+	switch {
+	case len(shape) == 0:
+		o.out = make([]T, 1)
+	case o.foreign:
+		o.memory = memoryOver(shape, o.out)
+	} // else it gets its memory when it first runs
 	return G.Must(G.ApplyOp(o, inputs...))
 }
 
-// part exposes another result of the op at node main, which it computed on
-// the way into buf. The edge to main orders the two.
+// part exposes another result of the op at node main, which that computes
+// into buf on its way. The edge to main orders the two.
 func part[T kernel.Float](name string, main *G.Node, buf []T, shape tensor.Shape) *G.Node {
-	return apply(&op[T]{name: name, forward: func(out []T, _ [][]T) { copy(out, buf) }}, shape, main)
+	return apply(&op[T]{name: name, memory: memory[T]{out: buf}, foreign: true, forward: func([]T, [][]T) {}}, shape, main)
 }
 
 // Capture copies the value of n into dst whenever the graph runs: the safe
@@ -112,7 +121,9 @@ func (o *op[T]) Do(inputs ...G.Value) (v G.Value, err error) {
 	for i, v := range inputs {
 		o.in[i] = floats[T](v)
 	}
+	o.take()
 	o.forward(o.out, o.in)
+	o.done()
 	if o.value == nil {
 		return scalar(o.out[0]), nil
 	}
