@@ -84,19 +84,25 @@ type norm[T kernel.Float] struct {
 func newNorm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], shape tensor.Shape) *norm[T] {
 	c := shape[len(shape)-1]
 	rows := shape.TotalSize() / c
-	n := &norm[T]{k: k, spec: spec, view: kernel.View{Blocks: 1, Rows: rows, Channels: c}, groups: c}
+	n := &norm[T]{k: k, spec: spec, groups: c}
+	blocks := 1
 	switch {
-	case spec.Kind == Batch && spec.Mean == nil:
-		n.view = kernel.View{Blocks: spec.Views, Rows: rows / spec.Views, Channels: c}
 	case spec.Kind == Group:
-		n.view = kernel.View{Blocks: shape[0], Rows: rows / shape[0], Channels: c}
-		n.groups = spec.Groups
+		blocks, n.groups = shape[0], spec.Groups
+	case spec.Kind == Affine && len(shape) > 2:
+		blocks = shape[0] // for the cache's sake alone
+	case spec.Kind == Batch && spec.Mean == nil:
+		blocks = spec.Views
 	}
+	n.view = kernel.View{Blocks: blocks, Rows: rows / blocks, Channels: c}
 	nc := n.view.Blocks * c
 	for _, s := range []*[]T{&n.mean, &n.m2, &n.center, &n.rstd, &n.scale, &n.shift, &n.slope, &n.lift, &n.sumG, &n.sumGX} {
 		*s = make([]T, nc)
 	}
 	n.dgamma, n.dbeta = make([]T, c), make([]T, c)
+	for i := range n.rstd {
+		n.rstd[i] = 1
+	}
 	return n
 }
 
@@ -126,7 +132,8 @@ func from[T kernel.Float](s []T, i int) []T {
 func (n *norm[T]) forward(y []T, in [][]T) {
 	x, beta, gamma, residual := in[0], in[1], optional(in, n.gammaAt), optional(in, n.residualAt)
 	if n.spec.Kind == Affine {
-		n.k.ScaleShift(y, x, residual, gamma, beta, n.view, n.spec.ReLU)
+		whole := kernel.View{Blocks: 1, Rows: n.view.Blocks * n.view.Rows, Channels: n.view.Channels}
+		n.k.ScaleShift(y, x, residual, gamma, beta, whole, n.spec.ReLU)
 		return
 	}
 	for b := range n.view.Blocks {
@@ -222,30 +229,33 @@ func (n *norm[T]) gradients(dx []T, in [][]T) {
 	if !n.spec.ReLU {
 		y = nil
 	}
-	switch {
-	case n.gammaAt == 0: // only an affine norm may lack its gamma
-		n.k.GradMoments(n.dbeta, nil, dy, y, nil, nil, n.view)
-		n.k.GradApply(dx, n.dres, dy, y, nil, nil, nil, nil, n.view)
-	case n.spec.Kind == Affine:
-		n.k.GradMoments(n.dbeta, n.dgamma, dy, y, x, n.center, n.view)
-		n.k.GradApply(dx, n.dres, dy, y, nil, in[3], nil, nil, n.view)
-	default:
-		n.normGradients(dx, dy, x, y, in[3])
+	var gamma []T
+	if n.gammaAt > 0 {
+		gamma = in[3]
 	}
-}
-
-func (n *norm[T]) normGradients(dx, dy, x, y, gamma []T) {
 	clear(n.dgamma)
 	clear(n.dbeta)
 	for b := range n.view.Blocks {
 		v, e, c := n.block(b)
-		n.k.GradMoments(n.sumG[c:], n.sumGX[c:], dy[e:], from(y, e), x[e:], n.center[c:], v)
+		dx, dres, dy, y, x := dx[e:], from(n.dres, e), dy[e:], from(y, e), x[e:]
+		if gamma == nil { // only an affine map may lack its scale
+			n.k.GradMoments(n.sumG[c:], nil, dy, y, nil, nil, v)
+			n.k.GradApply(dx, dres, dy, y, nil, nil, nil, nil, v)
+		} else {
+			n.k.GradMoments(n.sumG[c:], n.sumGX[c:], dy, y, x, n.center[c:], v)
+			if n.spec.Kind == Affine {
+				n.k.GradApply(dx, dres, dy, y, nil, gamma, nil, nil, v)
+			} else {
+				n.inputCoefficients(c, gamma)
+				n.k.GradApply(dx, dres, dy, y, x, n.scale[c:], n.slope[c:], n.lift[c:], v)
+			}
+		}
 		n.addParameterGradients(c)
-		n.inputCoefficients(c, gamma)
-		n.k.GradApply(dx[e:], from(n.dres, e), dy[e:], from(y, e), x[e:], n.scale[c:], n.slope[c:], n.lift[c:], v)
 	}
 }
 
+// addParameterGradients adds those of a block. An affine map normalizes by
+// nothing: its center is 0, its rstd 1.
 func (n *norm[T]) addParameterGradients(start int) {
 	for c := range n.view.Channels {
 		i := start + c
