@@ -58,7 +58,7 @@ type Run struct {
 	ID      string
 	Cell    string // name of the cell that first asked for it
 	Seed    int
-	Config  []byte // canonical JSON of the resolved settings
+	Config  []byte // canonical JSON of the resolved settings; nil in a list of runs
 	Dataset string // content hash
 	Trainer string // numeric version
 

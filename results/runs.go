@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-const runColumns = `id, cell, seed, config, dataset, trainer, ifnull(outcome, ''), reason, attempts, running,
+const runColumns = `id, cell, seed, dataset, trainer, ifnull(outcome, ''), reason, attempts, running,
 	step, steps, images_per_second, seconds, phase, active`
 
 func scanRun(row *sql.Rows, r *Run) error {
-	return row.Scan(&r.ID, &r.Cell, &r.Seed, &r.Config, &r.Dataset, &r.Trainer, &r.Outcome, &r.Reason, &r.Attempts, &r.Running,
+	return row.Scan(&r.ID, &r.Cell, &r.Seed, &r.Dataset, &r.Trainer, &r.Outcome, &r.Reason, &r.Attempts, &r.Running,
 		&r.Step, &r.Steps, &r.ImagesPerSecond, &r.Seconds, &r.Phase, scanTime{&r.Active})
 }
 
@@ -28,7 +28,8 @@ func (s *Store) Run(idPrefix string) (*Run, error) {
 	case len(runs) == 0:
 		return nil, notFound(fmt.Sprintf("the store %s has no run %q; the status of a study lists its runs", s.dir, idPrefix))
 	case len(runs) == 1 || runs[0].ID == idPrefix:
-		return &runs[0], nil
+		err := s.db.QueryRow(`SELECT config FROM run_configs JOIN runs ON runs.key = run WHERE id = ?`, runs[0].ID).Scan(&runs[0].Config)
+		return &runs[0], s.explain(err)
 	}
 	ids := make([]string, len(runs))
 	for i, r := range runs {
@@ -37,8 +38,9 @@ func (s *Store) Run(idPrefix string) (*Run, error) {
 	return nil, fmt.Errorf("several runs begin with %q: %s; write more of the id", idPrefix, list(ids, ", "))
 }
 
-// Runs returns the runs of study by their ID. It reads no metrics, so that it
-// is quick however many there are.
+// Runs returns the runs of study by their ID, without their configurations,
+// which Run returns. It reads no metrics, so that it is quick however many
+// there are.
 func (s *Store) Runs(study *Study) (map[string]Run, error) {
 	runs, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE key IN (SELECT run FROM study_slots WHERE study = ?)`,
 		scanRun, study.ID)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,9 +155,17 @@ func TestStudyRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRuns := map[string]Run{"aa01": runs[0], "aa02": runs[1], "ab01": runs[2]}
-	if !reflect.DeepEqual(byID, wantRuns) {
-		t.Errorf("got %+v\nwant %+v", byID, wantRuns)
+	for _, want := range runs {
+		if one := getRun(t, s, want.ID); !reflect.DeepEqual(one, want) {
+			t.Errorf("got %+v\nwant %+v", one, want)
+		}
+		want.Config = nil
+		if one := byID[want.ID]; !reflect.DeepEqual(one, want) {
+			t.Errorf("listed as %+v\nwant %+v", one, want)
+		}
+	}
+	if len(byID) != len(runs) {
+		t.Errorf("%d runs: %v", len(byID), byID)
 	}
 }
 
@@ -181,6 +190,9 @@ func TestSaveStudyAgain(t *testing.T) {
 	studies, err := s.Studies()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if names, err := s.StudyNames(); err != nil || !slices.Equal(names, []string{"first", "second"}) {
+		t.Errorf("names are %v, %v", names, err)
 	}
 	if len(studies) != 2 || studies[0].Name != "first" || studies[1].Name != "second" {
 		t.Errorf("studies are %+v", studies)
@@ -513,7 +525,7 @@ func TestSchemaIsDocumented(t *testing.T) {
 	}
 	s := newStore(t)
 	names, err := collect(s.db, `SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'`, scanOne[string])
-	if err != nil || len(names) != 9 {
+	if err != nil || len(names) != 10 {
 		t.Errorf("%d tables: %v, %v", len(names), names, err)
 	}
 	lines := strings.Split(string(text), "\n")
@@ -589,5 +601,32 @@ func (j *testJournal) ingest(s *Store, run string, n int) {
 	j.t.Helper()
 	if err := s.Ingest(run, n, j.path); err != nil {
 		j.t.Fatal(err)
+	}
+}
+
+// A disk that fills up stops an ingest whole; with room again it goes on.
+func TestFullDisk(t *testing.T) {
+	s := withRuns(t, "aa")
+	begin(t, s, "aa", 1)
+	j := newJournal(t)
+	j.start(0)
+	const points = 20_000
+	for step := range int64(points) {
+		j.point("loss", step, 1.5)
+	}
+	s.db.SetMaxOpenConns(1) // the limit is a connection's
+	if _, err := s.db.Exec("PRAGMA max_page_count = 60"); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, s.Ingest("aa", 1, j.path), "attempt 1 of run aa", "disk of the store "+s.dir+" is full", "make room")
+	if a := attemptsOf(t, s, "aa")[0]; a.Offset != 0 || a.State != Running {
+		t.Errorf("%+v", a)
+	}
+	if _, err := s.db.Exec("PRAGMA max_page_count = 1000000"); err != nil {
+		t.Fatal(err)
+	}
+	j.ingest(s, "aa", 1)
+	if p := seriesOf(t, s, "aa", "loss"); len(p) != points {
+		t.Errorf("%d points", len(p))
 	}
 }

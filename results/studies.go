@@ -28,17 +28,25 @@ func (s *Store) SaveStudy(study *Study, runs []Run) error {
 
 // saveRuns adds the runs that are not there and returns the keys of all.
 func saveRuns(tx *sql.Tx, runs []Run) (map[string]int64, error) {
-	add, err := tx.Prepare(`INSERT INTO runs (id, cell, seed, dataset, trainer, config)
-		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET id = id RETURNING key`)
+	add, err := tx.Prepare(`INSERT INTO runs (id, cell, seed, dataset, trainer) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET id = id RETURNING key`)
 	if err != nil {
 		return nil, err
 	}
 	defer add.Close()
+	configure, err := tx.Prepare(`INSERT OR IGNORE INTO run_configs (run, config) VALUES (?, ?)`)
+	if err != nil {
+		return nil, err
+	}
+	defer configure.Close()
 	keys := make(map[string]int64, len(runs))
 	for _, r := range runs {
 		var key int64
-		if err := add.QueryRow(r.ID, r.Cell, r.Seed, r.Dataset, r.Trainer, string(r.Config)).Scan(&key); err != nil {
+		if err := add.QueryRow(r.ID, r.Cell, r.Seed, r.Dataset, r.Trainer).Scan(&key); err != nil {
 			return nil, fmt.Errorf("storing run %s: %w", r.ID, err)
+		}
+		if _, err := configure.Exec(key, string(r.Config)); err != nil {
+			return nil, fmt.Errorf("storing the configuration of run %s: %w", r.ID, err)
 		}
 		keys[r.ID] = key
 	}
@@ -153,11 +161,18 @@ func (s *Store) fillStudy(st *Study) (err error) {
 	return err
 }
 
+// StudyNames returns the name of every study once, the newest first. Unlike
+// Studies it is quick however large they are.
+func (s *Store) StudyNames() ([]string, error) {
+	names, err := collect(s.db, `SELECT name FROM studies GROUP BY name ORDER BY max(turn) DESC`, scanOne[string])
+	return names, s.explain(err)
+}
+
 // noStudy returns the error about a name that no study has.
 func (s *Store) noStudy(name string) error {
-	names, err := collect(s.db, `SELECT name FROM studies GROUP BY name ORDER BY max(turn) DESC`, scanOne[string])
+	names, err := s.StudyNames()
 	if err != nil {
-		return s.explain(err)
+		return err
 	}
 	if len(names) == 0 {
 		return notFound(fmt.Sprintf("the store %s has no study yet; start one", s.dir))

@@ -21,7 +21,7 @@ type Reader struct {
 // NewReader returns a reader of r, which stands at the beginning of line
 // number firstSeq (lines count from 1).
 func NewReader(r io.Reader, firstSeq int64) *Reader {
-	return &Reader{buf: bufio.NewReaderSize(r, 64<<10), seq: firstSeq, known: make(names)}
+	return &Reader{buf: bufio.NewReaderSize(r, 16<<10), seq: firstSeq, known: make(names)}
 }
 
 // CorruptError reports a complete line that is not the one that was written

@@ -63,8 +63,14 @@ CREATE TABLE runs (
   phase    TEXT    NOT NULL DEFAULT '',  -- what it does: train, probe, evaluate
   active   INTEGER,                      -- time of its last sign of life, by the clock of its machine
   seconds  REAL    NOT NULL DEFAULT 0,   -- duration of all attempts, from each one's start line to its last sign of life
-  config   TEXT    NOT NULL,             -- resolved configuration, JSON
   CHECK (running = 0 OR outcome IS NULL)
+) STRICT;
+
+-- What each run computes. Apart from runs, whose rows are many, read often and
+-- rewritten as the runs proceed.
+CREATE TABLE run_configs (
+  run    INTEGER PRIMARY KEY REFERENCES runs,
+  config TEXT NOT NULL -- resolved configuration, JSON
 ) STRICT;
 
 -- One try at a run. A newer attempt fences the older ones: they can no longer
