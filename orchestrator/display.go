@@ -14,6 +14,7 @@ type Status struct {
 	Attempt         int // 0 until the worker has claimed one
 	Phase           string
 	Step, Steps     int64 // 0 of 0 until the trainer has started
+	From            int64 // the step that was first seen of this attempt: near the one it resumed from
 	ImagesPerSecond float64
 	Began           time.Time // when this attempt's worker was started
 }

@@ -62,13 +62,14 @@ func (e *estimate) left(waiting []string, active []Status, jobs int, now time.Ti
 	return time.Duration(max(longest, sum/float64(jobs)) * float64(time.Second))
 }
 
-// rest predicts how many seconds an active run still takes, and in all.
+// rest predicts how many seconds an active run still takes, and how many a run
+// like it takes in all: from its own speed once that can be told.
 func (e *estimate) rest(s Status, now time.Time) (rest, all float64, ok bool) {
 	spent := now.Sub(s.Began).Seconds()
-	if f := s.Fraction(); f >= 0.05 {
-		all := spent / f
-		return all - spent, all, true
+	if done := float64(s.Step-s.From) / float64(max(s.Steps, 1)); done >= 0.05 {
+		all = spent / done
+		return all * (1 - s.Fraction()), all, true
 	}
 	all, ok = e.of(s.Cell)
-	return max(0, all-spent), all, ok
+	return max(0, all*(1-s.Fraction())-spent), all, ok
 }

@@ -10,6 +10,10 @@ func TestEstimate(t *testing.T) {
 	running := func(cell string, seconds, fraction float64) Status {
 		return Status{Cell: cell, Began: now.Add(-time.Duration(seconds * float64(time.Second))), Step: int64(fraction * 1000), Steps: 1000}
 	}
+	resumed := running("bn", 10, 0.9)
+	resumed.From = 800
+	justResumed := running("bn", 1, 0.8)
+	justResumed.From = 800
 	var measured estimate
 	measured.add("bn", 10)
 	measured.add("bn", 20)
@@ -31,6 +35,8 @@ func TestEstimate(t *testing.T) {
 		{"by all", measured, []string{"ln"}, nil, 1, 35.0 / 3},
 		{"two workers", measured, []string{"bn", "bn"}, nil, 2, 15},
 		{"the longest one", measured, nil, []Status{running("bn", 10, 0.5), running("none", 10, 0.1)}, 2, 90},
+		{"resumed at 80 %", estimate{}, nil, []Status{resumed}, 1, 10},
+		{"just resumed, but known", measured, nil, []Status{justResumed}, 1, 2},
 		{"just begun, but known", measured, nil, []Status{running("bn", 1, 0)}, 1, 14},
 	}
 	for _, test := range tests {

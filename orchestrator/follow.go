@@ -14,11 +14,13 @@ import (
 func (x *execution) prepare(plan *ablations.Plan) {
 	study, runs := record(plan)
 	x.fail(x.Store.SaveStudy(study, runs))
+	stored, err := x.Store.Runs(study)
+	x.fail(err)
 	planned := map[string]bool{}
 	for _, r := range plan.Runs {
 		if !planned[r.ID] && x.err == nil {
 			planned[r.ID] = true
-			x.admit(plan.Study.Cells[r.Cell], r)
+			x.admit(plan.Study.Cells[r.Cell], stored[r.ID])
 		}
 	}
 	x.closeOthers(planned)
@@ -49,80 +51,65 @@ func record(plan *ablations.Plan) (*results.Study, []results.Run) {
 }
 
 // admit queues a run, or counts it if it has a result.
-func (x *execution) admit(cell ablations.Cell, r ablations.Run) {
+func (x *execution) admit(cell ablations.Cell, run results.Run) {
 	x.summary.Total++
-	t := &task{id: r.ID, cell: cell.Name, seed: r.Seed, dir: RunDir(x.Dir, r.ID), sizes: map[int]int64{}}
-	run := x.takeOver(t)
-	switch {
-	case x.err != nil:
-	case run.Outcome.IsResult():
-		x.summary.Before++
-		x.summary.Done++
-		x.summary.Outcomes[run.Outcome]++
-		x.estimate.add(t.cell, run.Seconds)
-	default:
-		x.waiting = append(x.waiting, t)
-		spec := worker.Spec{ID: r.ID, Cell: cell.Name, Seed: r.Seed, Config: cell.Settings.JSON(), DataDir: x.DataDir}
-		if err := worker.WriteSpec(t.dir, spec); err != nil {
-			x.fail(err)
-		}
+	t := x.newTask(run)
+	t.cell, t.config = cell.Name, cell.Settings
+	if !run.Outcome.IsResult() {
+		run = x.takeOver(t, run)
 	}
+	if !run.Outcome.IsResult() {
+		x.waiting = append(x.waiting, t)
+		return
+	}
+	x.summary.Before++
+	x.summary.Done++
+	x.summary.Outcomes[run.Outcome]++
+	x.estimate.add(t.cell, run.Seconds)
+}
+
+func (x *execution) newTask(run results.Run) *task {
+	return &task{id: run.ID, cell: run.Cell, seed: run.Seed, dir: RunDir(x.Dir, run.ID), begun: run.Attempts, sizes: map[int]int64{}}
 }
 
 // closeOthers takes over the runs of other studies that a dead head left open.
 func (x *execution) closeOthers(planned map[string]bool) {
 	studies, err := x.Store.Studies()
-	if err != nil {
-		x.fail(err)
-	}
+	x.fail(err)
 	for _, study := range studies {
 		runs, err := x.Store.Runs(&study)
-		if err != nil {
-			x.fail(err)
-		}
+		x.fail(err)
 		for id, run := range runs {
 			if run.Running && !planned[id] && x.err == nil {
 				planned[id] = true
-				x.takeOver(&task{id: id, dir: RunDir(x.Dir, id), sizes: map[int]int64{}})
+				x.takeOver(x.newTask(run), run)
 			}
 		}
 	}
 }
 
 // takeOver reads all that earlier attempts at a run have written, and records
-// those without an outcome as interrupted. Their workers may still be at work
-// on their last step; what they write in it is read when the run is followed.
-func (x *execution) takeOver(t *task) *results.Run {
-	run, err := x.Store.Run(t.id)
+// those without an outcome as interrupted. It returns the run as it is then.
+// Their workers may still be at work on their last step; what they write in it
+// is read when the run is followed.
+func (x *execution) takeOver(t *task, run results.Run) results.Run {
+	x.follow(t)
+	if t.begun == 0 || x.err != nil {
+		return run // never attempted
+	}
+	x.closeAttempts(t)
+	now, err := x.Store.Run(t.id)
 	if err != nil {
 		x.fail(err)
-		return nil
-	}
-	if run.Outcome.IsResult() {
 		return run
 	}
-	known, err := x.Store.Attempts(t.id)
-	if err != nil {
-		x.fail(err)
-		return nil
-	}
-	if len(known) > 0 {
-		t.begun = known[len(known)-1].Number
-	}
-	x.follow(t)
-	x.closeAttempts(t)
-	if run, err = x.Store.Run(t.id); err != nil {
-		x.fail(err)
-	}
-	return run
+	return *now
 }
 
 // closeAttempts records as interrupted what has no end in the store.
 func (x *execution) closeAttempts(t *task) {
 	attempts, err := x.Store.Attempts(t.id)
-	if err != nil {
-		x.fail(err)
-	}
+	x.fail(err)
 	for _, a := range attempts {
 		if a.State == results.Running {
 			x.fail(x.Store.EndAttempt(t.id, a.Number, "", "its head died"))
@@ -191,10 +178,14 @@ func (x *execution) read(t *task, a worker.Attempt) error {
 // look brings what is shown of a run up to date.
 func (x *execution) look(t *task) error {
 	run, err := x.Store.Run(t.id)
-	if err == nil && run.Attempts == t.status.Attempt {
-		t.status.Phase, t.status.Step, t.status.Steps, t.status.ImagesPerSecond = run.Phase, run.Step, run.Steps, run.ImagesPerSecond
+	if err != nil || run.Attempts != t.status.Attempt {
+		return err
 	}
-	return err
+	if t.status.Steps == 0 {
+		t.status.From = run.Step
+	}
+	t.status.Phase, t.status.Step, t.status.Steps, t.status.ImagesPerSecond = run.Phase, run.Step, run.Steps, run.ImagesPerSecond
+	return nil
 }
 
 // begin makes an attempt known that a worker has claimed.

@@ -19,6 +19,7 @@ import (
 	"ablate/orchestrator/engine"
 	"ablate/orchestrator/worker"
 	"ablate/results"
+	"ablate/trainer/config"
 )
 
 // pollEvery is how often journals are read.
@@ -45,7 +46,7 @@ type Summary struct {
 	Done        int // the ones that have a result now
 	Outcomes    map[results.Outcome]int
 	Failed      []Failure
-	Interrupted bool
+	Interrupted bool // asked to stop before all was done
 	Took        time.Duration
 }
 
@@ -71,6 +72,7 @@ func (s *Scheduler) Run(ctx context.Context, plan *ablations.Plan) (Summary, err
 	if x.err == nil {
 		x.loop(ctx)
 	}
+	x.summary.Interrupted = x.summary.Interrupted && x.total(nil).Done < x.summary.Total
 	x.summary.Took = time.Since(began)
 	return x.summary, x.err
 }
@@ -92,6 +94,7 @@ type execution struct {
 type task struct {
 	id, cell string
 	seed     int
+	config   config.Settings
 	dir      string
 	failures int       // since this head started
 	after    time.Time // not to be started before
@@ -130,7 +133,9 @@ func (x *execution) loop(ctx context.Context) {
 			interrupt = nil
 			x.summary.Interrupted = true
 			x.stop()
-			x.Display.Say(fmt.Sprintf("stopping: %s to finish a step and save; press Ctrl-C again to stop at once", count(len(x.active), "worker")))
+			if n := len(x.active); n > 0 {
+				x.Display.Say(fmt.Sprintf("stopping: %s to finish a step and save; press Ctrl-C again to stop at once", count(n, "worker")))
+			}
 		case <-kill:
 			kill = nil
 			x.summary.Interrupted, x.stopping = true, true
@@ -166,17 +171,27 @@ func (x *execution) launch(ctx context.Context) {
 			continue
 		}
 		x.waiting = slices.Delete(x.waiting, i, i+1)
-		t.token = rand.Text()
-		t.status = Status{ID: t.id, Cell: t.cell, Seed: t.seed, Began: time.Now()}
-		h, err := x.Engine.Launch(ctx, engine.Launch{RunDir: t.dir, Token: t.token})
-		if err != nil {
-			x.crashed(t, err)
-			continue
-		}
-		t.handle = h
-		x.active = append(x.active, t)
-		go func() { x.exits <- exit{t, h.Wait()} }()
+		x.start(ctx, t)
 	}
+}
+
+// start starts a worker for a run.
+func (x *execution) start(ctx context.Context, t *task) {
+	t.token = rand.Text()
+	t.status = Status{ID: t.id, Cell: t.cell, Seed: t.seed, Began: time.Now()}
+	spec := worker.Spec{ID: t.id, Cell: t.cell, Seed: t.seed, Config: t.config.JSON(), DataDir: x.DataDir}
+	if err := worker.WriteSpec(t.dir, spec); err != nil {
+		x.fail(err)
+		return
+	}
+	h, err := x.Engine.Launch(ctx, engine.Launch{RunDir: t.dir, Token: t.token})
+	if err != nil {
+		x.crashed(t, err)
+		return
+	}
+	t.handle = h
+	x.active = append(x.active, t)
+	go func() { x.exits <- exit{t, h.Wait()} }()
 }
 
 // poll reads what the active workers have written and shows how far they are.

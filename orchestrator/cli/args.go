@@ -48,8 +48,8 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		case sub != nil && len(rest) == 0:
 			cmd = sub
 			path = append(path, arg)
-		case cmd == nil:
-			return nil, unknownCommand(app, arg)
+		case cmd == nil || len(cmd.Subcommands) > 0:
+			return nil, unknownCommand(path, subcommands(app, cmd), arg)
 		default:
 			rest = append(rest, arg)
 		}
@@ -60,7 +60,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 	}
 	arranged := slices.Concat(path, options)
-	if len(rest) > 0 {
+	if len(rest) > 0 && !slices.Contains(options, "--help") { // help takes arguments for topics
 		arranged = slices.Concat(arranged, []string{"--"}, rest)
 	}
 	return arranged, nil
@@ -109,17 +109,18 @@ func command(commands []*cli.Command, name string) *cli.Command {
 	return nil
 }
 
-func unknownCommand(app *cli.App, name string) error {
+func unknownCommand(path []string, commands []*cli.Command, name string) error {
 	var names []string
-	for _, c := range app.Commands {
+	for _, c := range commands {
 		if !c.Hidden {
 			names = append(names, c.Name)
 		}
 	}
+	whole := strings.Join(append(path, name), " ")
 	if near := config.Near(name, names); len(near) > 0 {
-		return usagef("there is no command %q; did you mean %s?", name, strings.Join(near, " or "))
+		return usagef("there is no command %q; did you mean %s?", whole, strings.Join(near, " or "))
 	}
-	return usagef("there is no command %q; the commands are %s", name, strings.Join(names, ", "))
+	return usagef("there is no command %q; there is %s", whole, strings.Join(names, ", "))
 }
 
 func unknownFlag(app *cli.App, cmd *cli.Command, arg string) error {

@@ -12,7 +12,7 @@ func TestArrange(t *testing.T) {
 		{"run quick", "run -- quick"},
 		{"run quick --jobs 2", "run --jobs=2 -- quick"},
 		{"run --jobs 2 quick", "run --jobs=2 -- quick"},
-		{"run quick -j=2 -s a=1 --set b=2", "run --jobs=2 --set=a=1 --set=b=2 -- quick"},
+		{"run quick -j=2 --set a=1 --set b=2", "run --jobs=2 --set=a=1 --set=b=2 -- quick"},
 		{"--store X run quick", "run --store=X -- quick"},
 		{"run quick --store X", "run --store=X -- quick"},
 		{"report quick --json --out D", "report --json --out=D -- quick"},
@@ -22,7 +22,7 @@ func TestArrange(t *testing.T) {
 		{"studies --json", "studies --json"},
 		{"run -- --odd.toml", "run -- --odd.toml"},
 		{"run - --jobs 1", "run --jobs=1 -- -"},
-		{"run quick --help", "run --help -- quick"},
+		{"run quick --help", "run --help"},
 		{"--help run", "run --help"},
 		{"-h", "--help"},
 		{"--version", "--version"},
@@ -39,7 +39,8 @@ func TestArrange(t *testing.T) {
 func TestArrangeRefuses(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"rnu quick", `there is no command "rnu"; did you mean run?`},
-		{"frobnicate", `there is no command "frobnicate"; the commands are run, plan, status, show, report, studies, keys`},
+		{"frobnicate", `there is no command "frobnicate"; there is run, plan, status, show, report, studies, keys`},
+		{"studies shw quick", `there is no command "studies shw"; did you mean show?`},
 		{"run quick --job 2", "run has no flag --job; did you mean --jobs?"},
 		{"run quick --jsno", "run has no flag --jsno; it has --set, --jobs, --retries, --data, --store, --help"},
 		{"--check run quick", "run has no flag --check; it has --set, --jobs, --retries, --data, --store, --help"},

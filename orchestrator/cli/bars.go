@@ -68,12 +68,14 @@ func (b *bars) Begin(s orchestrator.Status) {
 }
 
 func (b *bars) Progress(active []orchestrator.Status, total orchestrator.Total) {
+	done := float64(total.Done)
 	for _, s := range active {
+		done += s.Fraction()
 		if l := b.runs[s.ID]; l != nil && s.Steps > 0 {
 			l.set(s.Fraction(), fmt.Sprintf("%3.0f %% %s%s", 100*s.Fraction(), s.Phase, speed(s)))
 		}
 	}
-	b.total.set(float64(total.Done)/float64(max(1, total.All)), progressOf(total))
+	b.total.set(done/float64(max(1, total.All)), progressOf(total))
 }
 
 func (b *bars) End(s orchestrator.Status, e orchestrator.End) {

@@ -149,7 +149,7 @@ func tame(c *cli.Command) {
 // The flags that several commands have.
 
 func storeFlag() cli.Flag {
-	return &cli.StringFlag{Name: "store", Value: ".ablate", EnvVars: []string{"ABLATE_STORE"}, Usage: "folder of all results, checkpoints and logs", TakesFile: true}
+	return &cli.StringFlag{Name: "store", Value: ".ablate", EnvVars: []string{"ABLATE_STORE"}, Usage: "the `DIR` of all results, checkpoints and logs", TakesFile: true}
 }
 
 func jsonFlag() cli.Flag {
@@ -157,11 +157,11 @@ func jsonFlag() cli.Flag {
 }
 
 func setFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "set", Aliases: []string{"s"}, Usage: "override a key of the study's base, as `KEY=VALUE`; may be repeated (see \"ablate keys\")"}
+	return &cli.StringSliceFlag{Name: "set", Usage: "override a key of the study's base with `KEY=VALUE`, see \"ablate keys\""}
 }
 
 func dataFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data", Usage: "folder of the datasets (default: what ABLATE_DATA names, then the usual places)", TakesFile: true}
+	return &cli.StringFlag{Name: "data", Usage: "the `DIR` of the datasets", DefaultText: "what ABLATE_DATA names, then the usual places", TakesFile: true}
 }
 
 // loadStudy reads a study: a file if the name looks like one, else a shipped one.

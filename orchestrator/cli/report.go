@@ -20,9 +20,9 @@ func reportCommand() *cli.Command {
 			"contradicted.",
 		Flags: []cli.Flag{
 			jsonFlag(),
-			&cli.StringFlag{Name: "out", Usage: "write tables and figures to this `DIR`", TakesFile: true},
+			&cli.StringFlag{Name: "out", Usage: "also write tables and figures to `DIR`", TakesFile: true},
 			&cli.BoolFlag{Name: "check", Usage: "exit with 3 if a claim is contradicted"},
-			&cli.StringSliceFlag{Name: "set", Aliases: []string{"s"}, Usage: "the study as it was run with this `KEY=VALUE`; may be repeated"},
+			&cli.StringSliceFlag{Name: "set", Usage: "the study as it was run with this `KEY=VALUE`"},
 			storeFlag(),
 		},
 		Action: report,

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,8 +32,8 @@ func runCommand() *cli.Command {
 			"again, it stops at once. In either case the same command goes on later.",
 		Flags: []cli.Flag{
 			setFlag(),
-			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "runs at a time, each on one core (default: the number of physical cores)", DefaultText: "cores"},
-			&cli.IntFlag{Name: "retries", Value: 1, Usage: "further attempts at a run that crashes"},
+			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` runs at a time, each on one core", DefaultText: "the number of cores"},
+			&cli.IntFlag{Name: "retries", Value: 1, Usage: "`N` further attempts at a run that crashes"},
 			dataFlag(),
 			storeFlag(),
 		},
@@ -197,7 +198,7 @@ type display interface {
 }
 
 func newDisplay(w io.Writer) display {
-	if terminal(w) > 0 {
+	if terminal(w) > 0 && os.Getenv("TERM") != "dumb" {
 		return newBars(w)
 	}
 	return newLines(w)

@@ -51,18 +51,18 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// tiny is the study of the scripts: seconds of work.
+// tiny is the study of the scripts: a second's work.
 var tiny = []byte(`name  = "tiny"
 title = "A study for tests"
-seeds = 2
+seeds = 1
 
 [base]
-data    = { name = "generated", train = 128, test = 64 }
+data    = { name = "generated", train = 32, test = 32 }
 encoder = { arch = "resnet8", width = 4 }
 heads   = { hidden = 16, out = 8 }
-batch   = 32
+batch   = 8
 epochs  = 2
-probe   = { images = 32 }
+probe   = { every = 5, images = 32 }
 
 [axes.norm]
 bn   = { norm = "bn" }

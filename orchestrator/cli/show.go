@@ -107,7 +107,8 @@ func describeRun(store *results.Store, r *results.Run, dir string) (showJSON, er
 	s := showJSON{
 		ID: r.ID, Cell: r.Cell, Seed: r.Seed, State: stateOf(*r, orchestrator.CurrentHead(dir) != nil), Outcome: r.Outcome, Reason: r.Reason,
 		Step: r.Step, Steps: r.Steps, Seconds: r.Seconds, Dataset: r.Dataset, Trainer: r.Trainer,
-		Dir: orchestrator.RunDir(dir, r.ID), Config: r.Config, Metrics: map[string]pointJSON{},
+		Dir: orchestrator.RunDir(dir, r.ID), Config: r.Config,
+		Metrics: map[string]pointJSON{}, Attempts: []attemptJSON{}, Events: []eventJSON{},
 	}
 	ends, err := store.Ends([]string{r.ID})
 	if err != nil {

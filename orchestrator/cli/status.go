@@ -125,12 +125,12 @@ func printStatus(w io.Writer, s statusJSON) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RUN\tCELL\tSEED\tSTATE\tSTEP\tTIME\tATTEMPTS")
 	for _, r := range s.Runs {
-		step := "-"
+		step, took := "-", "-"
 		if r.Steps > 0 {
 			step = fmt.Sprintf("%d/%d", r.Step, r.Steps)
+			took = duration(time.Duration(r.Seconds * float64(time.Second)))
 		}
-		took := time.Duration(r.Seconds * float64(time.Second))
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(r.ID), r.Cell, r.Seed, stateName(r.State), step, duration(took), r.Attempts)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(r.ID), r.Cell, r.Seed, stateName(r.State), step, took, r.Attempts)
 	}
 	return t.Flush()
 }
