@@ -16,9 +16,7 @@ build:
 
 # train the study "quick" on Fashion-MNIST and report what came out (minutes)
 demo: build
-    bin/ablate run quick
-    bin/ablate report quick --out "${ABLATE_STORE:-.ablate}/report"
-    @echo "The report lies in ${ABLATE_STORE:-.ablate}/report"
+    bin/ablate run quick --out "${ABLATE_STORE:-.ablate}/report"
 
 # vet, test and build with and without oneDNN; ARGS go to go test
 test *ARGS:

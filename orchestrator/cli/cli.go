@@ -152,6 +152,10 @@ func storeFlag() cli.Flag {
 	return &cli.StringFlag{Name: "store", Value: ".ablate", EnvVars: []string{"ABLATE_STORE"}, Usage: "the `DIR` of all results, checkpoints and logs", TakesFile: true}
 }
 
+func outFlag() cli.Flag {
+	return &cli.StringFlag{Name: "out", Usage: "also write tables and figures to `DIR`", TakesFile: true}
+}
+
 func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 }

@@ -20,7 +20,7 @@ func reportCommand() *cli.Command {
 			"contradicted.",
 		Flags: []cli.Flag{
 			jsonFlag(),
-			&cli.StringFlag{Name: "out", Usage: "also write tables and figures to `DIR`", TakesFile: true},
+			outFlag(),
 			&cli.BoolFlag{Name: "check", Usage: "exit with 3 if a claim is contradicted"},
 			&cli.StringSliceFlag{Name: "set", Usage: "the study as it was run with this `KEY=VALUE`"},
 			storeFlag(),
@@ -50,18 +50,26 @@ func report(c *cli.Context) error {
 	if err := printReport(c, r); err != nil {
 		return err
 	}
-	if dir := c.String("out"); dir != "" {
-		files, err := r.WriteDir(dir)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			fmt.Fprintf(c.App.ErrWriter, "ablate: wrote %s\n", f)
-		}
+	if err := writeReport(c, r); err != nil {
+		return err
 	}
 	if c.Bool("check") && r.Contradicted() {
 		return exitError{exitContradicted, "a claim of the study is contradicted"}
 	}
+	return nil
+}
+
+// writeReport writes the tables and figures, if --out says where.
+func writeReport(c *cli.Context, r *reports.Report) error {
+	dir := c.String("out")
+	if dir == "" {
+		return nil
+	}
+	files, err := r.WriteDir(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.ErrWriter, "ablate: the report lies in %s: %d files, report.md the one to begin with\n", dir, len(files))
 	return nil
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"ablate/ablations"
 	"ablate/orchestrator"
@@ -24,7 +26,7 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "run a study and report on it",
-		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--store DIR]",
+		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--out DIR] [--store DIR]",
 		Description: "STUDY is the name of a shipped study (see \"ablate studies\") or, if it has a\n" +
 			"slash or ends in .toml, a file.\n\n" +
 			"Runs that have a result are not repeated; what was interrupted goes on from its\n" +
@@ -34,6 +36,7 @@ func runCommand() *cli.Command {
 			setFlag(),
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` runs at a time, each on one core", DefaultText: "the number of cores"},
 			&cli.IntFlag{Name: "retries", Value: 1, Usage: "`N` further attempts at a run that crashes"},
+			outFlag(),
 			dataFlag(),
 			storeFlag(),
 		},
@@ -88,6 +91,10 @@ func execute(c *cli.Context, plan *ablations.Plan, s orchestrator.Scheduler) err
 	}
 	defer store.Close()
 
+	// Ctrl-C also ends whoever reads our output in a pipe; the workers are to be
+	// stopped in good order all the same.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
 	stderr := c.App.ErrWriter
 	if notice := kernel.Notice(); notice != "" {
 		fmt.Fprintf(stderr, "ablate: %s\n", notice)
@@ -124,7 +131,12 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 	if err := report.Text(c.App.Writer, reportWidth(c.App.Writer)); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "ablate: for figures and tables: ablate report %s%s --out DIR\n", study.Name, storeArgument(c))
+	if err := writeReport(c, report); err != nil {
+		return err
+	}
+	if c.String("out") == "" {
+		fmt.Fprintf(stderr, "ablate: for figures and tables: ablate report %s%s --out DIR\n", study.Name, storeArgument(c))
+	}
 	if len(s.Failed) > 0 {
 		return exitError{code: exitFailed}
 	}
