@@ -209,7 +209,3 @@ func (r run) value(metric string, untrained bool) float64 {
 	}
 	return e.final
 }
-
-func (r run) collapsed() bool {
-	return r.outcome == results.Collapsed || r.outcome == results.NeverSeparated
-}
