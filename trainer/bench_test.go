@@ -49,7 +49,7 @@ func BenchmarkStep(b *testing.B) {
 				if err := s.run(); err != nil {
 					b.Fatal(err)
 				}
-				o.update(online, s.grads, 0.05)
+				o.update(online, s.grads, 0.05, 0)
 				follow(target, online, 0.99)
 			}
 			b.ReportMetric(float64(b.N*c.Batch)/b.Elapsed().Seconds(), "images/s")

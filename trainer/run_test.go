@@ -120,8 +120,9 @@ func TestRunReportsEverything(t *testing.T) {
 // TestResumeIsExact: interrupted anywhere, or killed and thrown back to an
 // earlier checkpoint, a run ends with the same metrics and the same bytes.
 func TestResumeIsExact(t *testing.T) {
-	for _, norm := range []string{config.NormBN, config.NormInit, config.NormGNWS} {
+	for norm, optimizer := range map[string]string{config.NormBN: "lars", config.NormInit: "sgd", config.NormGNWS: "adam"} {
 		c := small(norm)
+		c.Optimizer.Name = optimizer
 		want := newRecord()
 		want.finish(t, c, t.TempDir())
 		for stop, killed := range map[int64]bool{1: false, 4: false, 5: true, 15: true} {

@@ -96,8 +96,8 @@ func (r *run) meta() map[string]string {
 	}
 }
 
-// eachTensor calls f with every tensor of the state: online/NAME, target/NAME
-// and momentum/NAME.
+// eachTensor calls f with every tensor of the state: online/NAME, target/NAME,
+// momentum/NAME and, of Adam, variance/NAME.
 func (r *run) eachTensor(f func(name string, shape []int, data []float32)) {
 	all := func(prefix string, w *net.Weights[float32]) {
 		for _, t := range w.All() {
@@ -108,5 +108,8 @@ func (r *run) eachTensor(f func(name string, shape []int, data []float32)) {
 	all("target/", r.target)
 	for i, t := range r.online.Trainable() {
 		f("momentum/"+t.Name, t.Shape, r.optimizer.momentum[i])
+		if r.optimizer.variance != nil {
+			f("variance/"+t.Name, t.Shape, r.optimizer.variance[i])
+		}
 	}
 }

@@ -216,7 +216,7 @@ func (r *run) train() (float64, error) {
 	loss := float64(r.step.loss[0])
 	r.hooks.Metrics(r.done, map[string]float64{"loss": loss})
 	c := r.job.Config
-	r.optimizer.update(r.online, r.step.grads, learningRate(c.Optimizer, r.done, r.steps))
+	r.optimizer.update(r.online, r.step.grads, learningRate(c.Optimizer, r.done, r.steps), r.done)
 	follow(r.target, r.online, targetRate(c.Target, r.done, r.steps))
 	r.done++
 	r.hooks.Progress(r.done, r.steps, r.speed.add(c.Batch, time.Since(start)), "train")

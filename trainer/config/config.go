@@ -32,7 +32,8 @@ type Data struct {
 	Test  int    `json:"test"`  // test images of the evaluations; 0 = all
 }
 
-// Encoder is a CIFAR ResNet with a 3x3 stem (resnet8, resnet14, resnet20).
+// Encoder is a CIFAR ResNet with a 3x3 stem (resnet8, resnet14, resnet20,
+// resnet18).
 type Encoder struct {
 	Arch  string `json:"arch"`
 	Width int    `json:"width"` // channels of the first stage; later stages double it
@@ -62,8 +63,8 @@ type Heads struct {
 	Out    int `json:"out"`
 }
 
-// Optimizer is SGD or LARS, both with momentum, linear warm-up and a cosine
-// decay to zero.
+// Optimizer is SGD or LARS with momentum, or Adam; all have a linear warm-up
+// and a cosine decay to zero.
 type Optimizer struct {
 	Name        string  `json:"name"`
 	LR          float64 `json:"lr"` // peak learning rate, not scaled by the batch

@@ -34,7 +34,7 @@ var Keys = []Key{
 	whole("data.train", 0, 0, 10_000_000, "training images; 0 = all of them"),
 	whole("data.test", 0, 0, 10_000_000, "test images of the evaluations; 0 = all of them"),
 
-	oneOf("encoder.arch", "a CIFAR ResNet with 1, 2 or 3 blocks in each of its 3 stages", "resnet8", "resnet14", "resnet20"),
+	oneOf("encoder.arch", "a CIFAR ResNet: 3 stages of 1, 2 or 3 blocks, or resnet18's 4 stages of 2", "resnet8", "resnet14", "resnet20", "resnet18"),
 	whole("encoder.width", 16, 1, 1024, "channels of the first stage; each later stage doubles them"),
 
 	oneOf("norm.encoder", "normalization in the encoder", norms...),
@@ -48,11 +48,11 @@ var Keys = []Key{
 	whole("batch", 128, 1, 65536, "images a step; each is seen in two views"),
 	whole("epochs", 20, 1, 1_000_000, "passes over the training images"),
 
-	oneOf("optimizer.name", "the optimizer, with momentum", "sgd", "lars"),
+	oneOf("optimizer.name", "the optimizer", "sgd", "lars", "adam"),
 	above(number("optimizer.lr", 0.1, 0, 1000, "peak learning rate, not scaled by the batch")),
-	number("optimizer.weight_decay", 1e-4, 0, 1, "weight decay; norms and biases are exempt under LARS"),
-	below(number("optimizer.momentum", 0.9, 0, 1, "momentum")),
-	number("optimizer.trust", 0.001, 0, 1000, "trust coefficient of LARS, which needs it above 0; SGD has none"),
+	number("optimizer.weight_decay", 1e-4, 0, 1, "weight decay; norms and biases are exempt"),
+	below(number("optimizer.momentum", 0.9, 0, 1, "momentum; of Adam, the decay rate of the first moment")),
+	number("optimizer.trust", 0.001, 0, 1000, "trust coefficient of LARS, which needs it above 0; the others have none"),
 	number("optimizer.warmup", 0.1, 0, 1, "share of the steps in which the learning rate rises to its peak"),
 
 	number("target.tau", 0.99, 0, 1, "base decay rate of the target's moving average; 1 = a fixed random target"),

@@ -182,7 +182,11 @@ func GroupsFor(channels int) int {
 
 // groups checks that every layer under GN+WS splits into equal groups.
 func (r *resolver) groups() {
-	r.groupsOf("encoder.width", []int{1, 2, 4}, "norm.encoder")
+	stages := []int{1, 2, 4}
+	if r.text("encoder.arch") == "resnet18" {
+		stages = append(stages, 8)
+	}
+	r.groupsOf("encoder.width", stages, "norm.encoder")
 	r.groupsOf("heads.hidden", []int{1}, "norm.projector", "norm.predictor")
 }
 
@@ -247,7 +251,7 @@ func (r *resolver) optimizer() {
 	if !r.ok("optimizer.name") {
 		return
 	}
-	if r.text("optimizer.name") == "sgd" {
+	if r.text("optimizer.name") != "lars" {
 		r.out["optimizer.trust"] = 0.0
 	} else if r.out["optimizer.trust"] == 0.0 && r.ok("optimizer.trust") {
 		r.report("optimizer.trust", `optimizer.trust = 0 lets "lars" take no step; take a number above 0`)

@@ -48,6 +48,7 @@ var stages = map[string][]int{
 	"resnet8":  {1, 1, 1},
 	"resnet14": {2, 2, 2},
 	"resnet20": {3, 3, 3},
+	"resnet18": {2, 2, 2, 2},
 }
 
 // Features is the width of the encoder's output.

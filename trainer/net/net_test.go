@@ -164,6 +164,29 @@ func TestArmsShareWeights(t *testing.T) {
 	}
 }
 
+func TestArchitectures(t *testing.T) {
+	for arch, want := range map[string]struct{ convolutions, features int }{
+		"resnet8":  {1 + 6 + 2, 16}, // stem, blocks, shortcuts
+		"resnet14": {1 + 12 + 2, 16},
+		"resnet20": {1 + 18 + 2, 16},
+		"resnet18": {1 + 16 + 3, 32},
+	} {
+		m := model(config.NormBN)
+		m.Config.Encoder.Arch = arch
+		x := noise(1)
+		w := calibrated(t, m, x)
+		convolutions := 0
+		for _, p := range w.Trainable() {
+			if len(p.Shape) == 4 {
+				convolutions++
+			}
+		}
+		if features := len(outputs(t, m, w, x, Train)[0]) / images; convolutions != want.convolutions || features != want.features {
+			t.Errorf("%s has %d convolutions and %d features, want %+v", arch, convolutions, features, want)
+		}
+	}
+}
+
 func TestInitialWeights(t *testing.T) {
 	m := model(config.NormBN)
 	m.Config.Encoder.Width = 32
