@@ -201,6 +201,33 @@ func TestBYOLGradients(t *testing.T) {
 	}
 }
 
+func TestNTXentGradients(t *testing.T) {
+	for _, s := range []tensor.Shape{{2, 3}, {4, 3}, {6, 5}} {
+		for _, temperature := range []float64{0.1, 1} {
+			newHarness(t, []tensor.Shape{s}, normal(9), func(in G.Nodes) *G.Node { return NTXent(portable, in[0], temperature) }).checkGradients(t)
+		}
+	}
+}
+
+// TestNTXentValue: with all projections equal, the other view is one of 2B - 1
+// like it; with the views of two images opposite, it is found for certain.
+func TestNTXentValue(t *testing.T) {
+	for _, c := range []struct {
+		z    []float64
+		want float64
+	}{
+		{[]float64{1, 2, 1, 2, 1, 2, 1, 2}, math.Log(3)},
+		{[]float64{1, 0, -1, 0, 2, 0, -2, 0}, math.Log(1 + 2*math.Exp(-2/0.5))},
+	} {
+		h := newHarness(t, []tensor.Shape{{4, 2}}, func(_, j int) float64 { return c.z[j] }, func(in G.Nodes) *G.Node {
+			return NTXent(portable, in[0], 0.5)
+		})
+		if got := h.run(t); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("loss of %v is %g, want %g", c.z, got, c.want)
+		}
+	}
+}
+
 // normCase is one way to use Norm.
 type normCase struct {
 	spec            NormSpec[float64]
