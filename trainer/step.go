@@ -8,9 +8,9 @@ import (
 	"ablate/trainer/op"
 )
 
-// step is the graph of one BYOL training step: both views through the online
-// network and, without a gradient, through the target network; the loss; and
-// its gradient with respect to every online weight.
+// step is the graph of one training step: both views through the online
+// network, the method's loss, and its gradient with respect to every online
+// weight.
 type step[T kernel.Float] struct {
 	graph *net.Graph[T]
 	views []T   // [2B, H, W, C]: the first views of B images, then the second
@@ -19,8 +19,7 @@ type step[T kernel.Float] struct {
 }
 
 // newStep builds the step for batches of m.Config.Batch images. The online
-// weights must be initialized; target is ignored where the gradient is not
-// stopped, since then the online network is its own target.
+// weights must be initialized; target is ignored by methods without one.
 func newStep[T kernel.Float](m *net.Model[T], k kernel.Set[T], online, target *net.Weights[T]) (*step[T], error) {
 	n := 2 * m.Config.Batch
 	s := &step[T]{
@@ -30,17 +29,23 @@ func newStep[T kernel.Float](m *net.Model[T], k kernel.Set[T], online, target *n
 	}
 	x := s.graph.Input("views", s.views, n, m.Height, m.Width, m.Channels)
 	student := m.BuildTraining(s.graph, "online/", online, x)
-	z := student.Projection
-	if m.Config.Target.StopGradient {
-		teacher := m.Build(s.graph, "target/", target, x, net.Train)
-		z = op.StopGradient[T](teacher.Projection)
-	}
-	loss := op.BYOL[T](student.Prediction, z)
+	loss := s.objective(m, student, target, x)
 	op.Capture(loss, s.loss)
 	if err := s.differentiate(loss, student, online); err != nil {
 		return nil, err
 	}
 	return s, s.graph.Compile()
+}
+
+// objective is the loss. BYOL compares the prediction from one view with the
+// target network's projection of the other; without a stop-gradient the
+// online network is its own target.
+func (s *step[T]) objective(m *net.Model[T], student *net.Network, target *net.Weights[T], x *G.Node) *G.Node {
+	if !m.Config.Target.StopGradient {
+		return op.BYOL[T](student.Prediction, student.Projection)
+	}
+	teacher := m.Build(s.graph, "target/", target, x, net.Train)
+	return op.BYOL[T](student.Prediction, op.StopGradient[T](teacher.Projection))
 }
 
 // differentiate adds the gradients of loss to the graph.
