@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"ablate/trainer/config"
@@ -132,6 +133,28 @@ func TestStopGradientChangesTheGradient(t *testing.T) {
 	}
 	if after := s.mustRun(t); after == before {
 		t.Error("the loss does not depend on the target's weights")
+	}
+}
+
+// TestSteadyStepsAllocateNothing: the first step gets all the memory that the
+// ops need; later ones leave no more garbage than the scratch of the portable
+// matrix products, although Gorgonia would make every value anew.
+func TestSteadyStepsAllocateNothing(t *testing.T) {
+	m := tiny(config.NormGNWS, true, true)
+	m.Config.Batch, m.Height, m.Width = 64, 16, 16
+	s, _, _ := newTiny(t, m)
+	allocated := func(steps int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range steps {
+			s.mustRun(t)
+		}
+		runtime.ReadMemStats(&after)
+		return (after.TotalAlloc - before.TotalAlloc) / uint64(steps)
+	}
+	first := allocated(1)
+	if later := allocated(3); later > first/10 {
+		t.Errorf("the first step allocates %d bytes and later ones %d", first, later)
 	}
 }
 

@@ -40,32 +40,21 @@ func gemm[T Float](transA, transB bool, m, n, k int, a, b []T, beta T, c []T) {
 
 // Moments implements Set, in two passes.
 func (Portable[T]) Moments(mean, m2, x []T, v View) {
-	eachBlock(v, func(block int, rows []int) {
+	for b := range v.Blocks {
+		block := x[b*v.Rows*v.Channels:]
 		for c := range v.Channels {
 			sum := 0.0
-			for _, r := range rows {
-				sum += float64(x[r+c])
+			for r := range v.Rows {
+				sum += float64(block[r*v.Channels+c])
 			}
 			mu := sum / float64(v.Rows)
 			ss := 0.0
-			for _, r := range rows {
-				d := float64(x[r+c]) - mu
+			for r := range v.Rows {
+				d := float64(block[r*v.Channels+c]) - mu
 				ss += d * d
 			}
-			mean[block+c], m2[block+c] = T(mu), T(ss)
+			mean[b*v.Channels+c], m2[b*v.Channels+c] = T(mu), T(ss)
 		}
-	})
-}
-
-// eachBlock calls f for every block with the offset of its coefficients and
-// the offsets of its rows.
-func eachBlock(v View, f func(block int, rows []int)) {
-	rows := make([]int, v.Rows)
-	for b := range v.Blocks {
-		for r := range rows {
-			rows[r] = (b*v.Rows + r) * v.Channels
-		}
-		f(b*v.Channels, rows)
 	}
 }
 
