@@ -30,6 +30,10 @@ type Data struct {
 	Name  string `json:"name"`
 	Train int    `json:"train"` // training images, the first of a seedless shuffle; 0 = all
 	Test  int    `json:"test"`  // test images of the evaluations; 0 = all
+
+	// Size is the side in pixels that the images of "folder" are resized to.
+	// Other datasets have none: 0, and no such key.
+	Size int `json:"size,omitempty"`
 }
 
 // Encoder is a CIFAR ResNet with a 3x3 stem (resnet8, resnet14, resnet20,

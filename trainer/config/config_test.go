@@ -12,7 +12,8 @@ import (
 func fields(t reflect.Type, prefix string) (paths []string, kinds []reflect.Kind) {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		path := prefix + f.Tag.Get("json")
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		path := prefix + name
 		if f.Type.Kind() == reflect.Struct {
 			p, k := fields(f.Type, path+".")
 			paths, kinds = append(paths, p...), append(kinds, k...)
@@ -67,6 +68,40 @@ func TestCanonicalJSON(t *testing.T) {
 	}
 	if !json.Valid(s.JSON()) {
 		t.Errorf("not JSON: %s", s.JSON())
+	}
+}
+
+// A key that is for one dataset only is part of its canonical form, and of
+// no other's.
+func TestKeysOfOneDataset(t *testing.T) {
+	for _, c := range []struct {
+		settings Settings
+		want     string
+		size     int
+	}{
+		{Settings{}, `"data":{"name":"cifar10","test":0,"train":0}`, 0},
+		{Settings{"data.size": int64(64)}, `"data":{"name":"cifar10","test":0,"train":0}`, 0},
+		{Settings{"data.name": "folder"}, `"data":{"name":"folder","size":32,"test":0,"train":0}`, 32},
+		{Settings{"data.name": "folder", "data.size": int64(64)}, `"data":{"name":"folder","size":64,"test":0,"train":0}`, 64},
+	} {
+		s, problems := Resolve(c.settings)
+		if got := string(s.JSON()); len(problems) > 0 || !strings.Contains(got, c.want) {
+			t.Errorf("%v: got %s, %v, want %s in it", c.settings, got, problems, c.want)
+		}
+		if again, problems := Resolve(s); len(problems) > 0 || !reflect.DeepEqual(again, s) {
+			t.Errorf("%v: resolving twice gives %v, %v", c.settings, again, problems)
+		}
+		typed, err := s.Config()
+		if err != nil || typed.Data.Size != c.size {
+			t.Errorf("%v: size %d, %v", c.settings, typed.Data.Size, err)
+		}
+		text, err := json.Marshal(typed)
+		if again, err2 := Parse(text); err != nil || err2 != nil || again != typed {
+			t.Errorf("%v: written and read it is %+v, %v, %v", c.settings, again, err, err2)
+		}
+	}
+	if message, near := UnknownKey("data.siez"); len(near) != 1 || near[0] != "data.size" {
+		t.Errorf("%s: %v", message, near)
 	}
 }
 
@@ -139,7 +174,9 @@ func TestResolveProblems(t *testing.T) {
 		settings Settings
 		want     []string // "path: part of the message"
 	}{
-		{"type of string", Settings{"data.name": int64(5)}, []string{`data.name: data.name must be "cifar10", "fashion-mnist" or "generated", not 5`}},
+		{"type of string", Settings{"data.name": int64(5)}, []string{`data.name: data.name must be "cifar10", "cifar100", "fashion-mnist", "mnist", "folder" or "generated", not 5`}},
+		{"size", Settings{"data.name": "folder", "data.size": int64(7)}, []string{"data.size: data.size must be a whole number from 8 to 224, not 7"}},
+		{"size of another dataset", Settings{"data.size": int64(225)}, []string{"data.size: data.size must be a whole number from 8 to 224, not 225"}},
 		{"type of bool", Settings{"predictor": "yes"}, []string{`predictor: predictor must be true or false, not "yes"`}},
 		{"type of int", Settings{"batch": 2.5}, []string{"batch: batch must be a whole number from 1 to 65536, not 2.5"}},
 		{"float for int", Settings{"batch": 64.0}, []string{"batch: batch must be a whole number"}},
@@ -240,6 +277,8 @@ func TestParseIsStrict(t *testing.T) {
 		{"shorthand", replace(`{"encoder":"bn","predictor":"bn","projector":"bn"}`, `"bn"`), "norm"},
 		{"range", replace(`"batch":128`, `"batch":0`), "batch must be"},
 		{"combination", replace(`"batch":128`, `"batch":1`), "batch = 1 has no statistics"},
+		{"key of another dataset", replace(`"name":"cifar10"`, `"name":"cifar10","size":32`), `data.size is for data.name = "folder" only`},
+		{"missing key of a dataset", replace(`"name":"cifar10"`, `"name":"folder"`), "data.size is missing"},
 		{"not canonical", replace(`"trust":0`, `"trust":0.5`), "optimizer.trust is 0.5 where the other settings make it 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,19 +20,25 @@ type Key struct {
 	Min, Max         float64
 	OpenMin, OpenMax bool
 
+	// Only is the dataset (data.name) that alone gives the key a meaning, if
+	// there is one. Resolved settings with another dataset lack the key.
+	Only string
+
 	Says string // one line for help
 }
 
 var norms = []string{NormBN, NormLN, NormNone, NormNoneAffine, NormInit, NormGNWS}
 
 // Keys holds every key of Config, in Config's order. A run's settings are
-// resolved when they hold exactly these.
+// resolved when they hold exactly these, but for the keys that are for
+// another dataset only.
 var Keys = []Key{
 	oneOf("method", "the self-supervised method", "byol"),
 
-	oneOf("data.name", "the dataset", "cifar10", "fashion-mnist", "generated"),
+	oneOf("data.name", "the dataset", "cifar10", "cifar100", "fashion-mnist", "mnist", "folder", "generated"),
 	whole("data.train", 0, 0, 10_000_000, "training images; 0 = all of them"),
 	whole("data.test", 0, 0, 10_000_000, "test images of the evaluations; 0 = all of them"),
+	only("folder", whole("data.size", 32, 8, 224, "pixels that the images of \"folder\" are resized to, in width and height")),
 
 	oneOf("encoder.arch", "a CIFAR ResNet: 3 stages of 1, 2 or 3 blocks, or resnet18's 4 stages of 2", "resnet8", "resnet14", "resnet20", "resnet18"),
 	whole("encoder.width", 16, 1, 1024, "channels of the first stage; each later stage doubles them"),
@@ -96,6 +102,8 @@ func number(path string, def, min, max float64, says string) Key {
 func above(k Key) Key { k.OpenMin = true; return k }
 func below(k Key) Key { k.OpenMax = true; return k }
 
+func only(dataset string, k Key) Key { k.Only = dataset; return k }
+
 var (
 	keyIndex = map[string]int{}      // position in Keys, by path
 	groups   = map[string][]string{} // names below a table, by its path
@@ -131,8 +139,17 @@ func KeyAt(path string) (Key, bool) {
 }
 
 // Group returns the names of the keys in the table at path ("data": name,
-// train, test), or nil if no key lies below path.
-func Group(path string) []string { return groups[path] }
+// train, test), or nil if no key lies below path. Keys that are for one
+// dataset only are left out.
+func Group(path string) []string {
+	var common []string
+	for _, name := range groups[path] {
+		if k, _ := KeyAt(path + "." + name); k.Only == "" {
+			common = append(common, name)
+		}
+	}
+	return common
+}
 
 // Allows says what the key accepts, as it goes after "must be".
 func (k Key) Allows() string {
@@ -249,8 +266,8 @@ func UnknownKey(path string) (message string, near []string) {
 	switch {
 	case len(near) > 0:
 		message += "; did you mean " + orList(near) + "?"
-	case Group(group) != nil:
-		message += "; " + group + " has the keys " + strings.Join(Group(group), ", ")
+	case groups[group] != nil:
+		message += "; " + group + " has the keys " + strings.Join(groups[group], ", ")
 	default:
 		message += "; the keys are " + strings.Join(topNames, ", ")
 	}
@@ -261,8 +278,8 @@ func UnknownKey(path string) (message string, near []string) {
 // table's name, and keys that were written without their table ("lr").
 func nearKeys(path string) []string {
 	var near []string
-	if group, name, _ := strings.Cut(path, "."); Group(group) != nil {
-		for _, n := range Near(name, Group(group)) {
+	if group, name, _ := strings.Cut(path, "."); groups[group] != nil {
+		for _, n := range Near(name, groups[group]) {
 			near = append(near, group+"."+n)
 		}
 		return near

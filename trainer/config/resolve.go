@@ -154,11 +154,23 @@ func (r *resolver) flag(path string) bool   { return r.out[path].(bool) }
 
 // combine checks what keys mean together and makes the result canonical.
 func (r *resolver) combine() {
+	r.dataset()
 	r.predictor()
 	r.groups()
 	r.batch()
 	r.optimizer()
 	r.target()
+}
+
+// dataset drops the keys that are for another dataset only. They are gone
+// rather than fixed to some value, so that such a key, when it came to be,
+// changed no identity of a run on the datasets that do without it.
+func (r *resolver) dataset() {
+	for i := range Keys {
+		if k := &Keys[i]; k.Only != "" && k.Only != r.text("data.name") {
+			delete(r.out, k.Path)
+		}
+	}
 }
 
 // predictor refuses a norm for a predictor that is not there; a shorthand is

@@ -91,7 +91,8 @@ func (s Settings) Config() (Config, error) {
 }
 
 // Parse reads what Settings.JSON wrote. It accepts nothing else: every key
-// must be there, none other, and resolving must change nothing.
+// of resolved settings must be there, none other, and resolving must change
+// nothing.
 func Parse(text []byte) (Config, error) {
 	settings, err := parseSettings(text)
 	if err != nil {
@@ -103,11 +104,14 @@ func Parse(text []byte) (Config, error) {
 	}
 	for _, k := range Keys {
 		v, ok := settings[k.Path]
-		if !ok {
+		want, meant := resolved[k.Path]
+		switch {
+		case meant && !ok:
 			return Config{}, fmt.Errorf("configuration: %s is missing", k.Path)
-		}
-		if v != resolved[k.Path] {
-			return Config{}, fmt.Errorf("configuration: %s is %s where the other settings make it %s", k.Path, show(v), show(resolved[k.Path]))
+		case ok && !meant:
+			return Config{}, fmt.Errorf("configuration: %s is for data.name = %q only", k.Path, k.Only)
+		case v != want:
+			return Config{}, fmt.Errorf("configuration: %s is %s where the other settings make it %s", k.Path, show(v), show(want))
 		}
 	}
 	var c Config

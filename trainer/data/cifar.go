@@ -5,46 +5,79 @@ import (
 	"io"
 )
 
-// cifar10 is CIFAR-10 in its "binary version": files of records of one label
-// byte and 3,072 pixels, as three planes (red, green, blue) of 32x32 in row
-// order (Krizhevsky 2009, and the set's home page). The official files hold
-// 10,000 records each; any whole number is read.
-var cifar10 = source{
-	name:    "cifar10",
-	files:   cifarFiles,
-	folders: []string{"cifar-10-batches-bin", "cifar10"},
-	get: "Get cifar-10-binary.tar.gz from the dataset's home page, unpack it so that data_batch_1.bin lies in FOLDER, " +
-		"and set ABLATE_DATA=FOLDER",
-	read: readCIFAR10,
-}
-
-var cifarFiles = []string{
-	"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin",
-	"test_batch.bin",
-}
-
-const (
-	cifarSide   = 32
-	cifarPlane  = cifarSide * cifarSide
-	cifarRecord = 1 + 3*cifarPlane
+// cifar10 and cifar100 are CIFAR-10 and CIFAR-100 in their "binary versions"
+// (Krizhevsky 2009, and the sets' home page). CIFAR-10's official files hold
+// 10,000 records each; CIFAR-100's training file holds 50,000. Any whole
+// number is read.
+var (
+	cifar10 = source{
+		name:    "cifar10",
+		files:   cifar10Files.names(),
+		folders: []string{"cifar-10-batches-bin", "cifar10"},
+		get: "Get cifar-10-binary.tar.gz from the dataset's home page, unpack it so that data_batch_1.bin lies in FOLDER, " +
+			"and set ABLATE_DATA=FOLDER",
+		read: cifar10Files.read,
+	}
+	cifar100 = source{
+		name:    "cifar100",
+		files:   cifar100Files.names(),
+		folders: []string{"cifar-100-binary", "cifar100"},
+		get: "Get cifar-100-binary.tar.gz from the dataset's home page, unpack it so that train.bin and test.bin lie in FOLDER, " +
+			"and set ABLATE_DATA=FOLDER",
+		read: cifar100Files.read,
+	}
 )
 
-func readCIFAR10(f *folder) (*Set, error) {
-	s := &Set{Height: cifarSide, Width: cifarSide, Channels: 3, Classes: 10}
-	for _, name := range cifarFiles {
-		split := &s.Train
-		if name == "test_batch.bin" {
-			split = &s.Test
+// cifarFormat is what tells the binary versions apart: files of records of
+// one or more label bytes and 3,072 pixels, as three planes (red, green, blue)
+// of 32x32 in row order.
+type cifarFormat struct {
+	title       string
+	train, test []string
+	labels      []int // how many values each label byte may have; the last one is the class
+}
+
+var (
+	cifar10Files = cifarFormat{
+		title:  "CIFAR-10",
+		train:  []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+		test:   []string{"test_batch.bin"},
+		labels: []int{10},
+	}
+	cifar100Files = cifarFormat{
+		title:  "CIFAR-100",
+		train:  []string{"train.bin"},
+		test:   []string{"test.bin"},
+		labels: []int{20, 100}, // superclass ("coarse") and class ("fine")
+	}
+)
+
+const (
+	cifarSide  = 32
+	cifarPlane = cifarSide * cifarSide
+)
+
+func (c cifarFormat) names() []string {
+	return append(append([]string{}, c.train...), c.test...)
+}
+
+func (c cifarFormat) read(f *folder, _ int) (*Set, error) {
+	s := &Set{Height: cifarSide, Width: cifarSide, Channels: 3, Classes: c.labels[len(c.labels)-1]}
+	for _, name := range c.train {
+		if err := c.appendTo(&s.Train, f, name); err != nil {
+			return nil, err
 		}
-		if err := split.appendCIFAR(f, name, s.Classes); err != nil {
+	}
+	for _, name := range c.test {
+		if err := c.appendTo(&s.Test, f, name); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// appendCIFAR appends the records of one file to s.
-func (s *Split) appendCIFAR(f *folder, name string, classes int) error {
+// appendTo appends the records of one file to s.
+func (c cifarFormat) appendTo(s *Split, f *folder, name string) error {
 	contents, path, err := f.open(name)
 	if err != nil {
 		return err
@@ -53,20 +86,32 @@ func (s *Split) appendCIFAR(f *folder, name string, classes int) error {
 	if err != nil {
 		return damaged(path, err)
 	}
-	if len(raw) == 0 || len(raw)%cifarRecord != 0 {
-		return fmt.Errorf("%s holds %d bytes, which is not a whole number of %d-byte records: it is truncated or not CIFAR-10's binary version; install it again",
-			path, len(raw), cifarRecord)
+	pixels := len(c.labels) // where a record's pixels begin
+	size := pixels + 3*cifarPlane
+	if len(raw) == 0 || len(raw)%size != 0 {
+		return fmt.Errorf("%s holds %d bytes, which is not a whole number of %d-byte records: it is truncated or not %s's binary version; install it again",
+			path, len(raw), size, c.title)
 	}
-	for i := 0; i < len(raw)/cifarRecord; i++ {
-		record := raw[i*cifarRecord : (i+1)*cifarRecord]
-		if int(record[0]) >= classes {
-			return fmt.Errorf("%s, record %d: label %d, but the classes are 0 to %d; install the file again",
-				path, i, record[0], classes-1)
+	for i := 0; i < len(raw)/size; i++ {
+		record := raw[i*size : (i+1)*size]
+		for j, values := range c.labels {
+			if int(record[j]) >= values {
+				return fmt.Errorf("%s, record %d: label %d, but %s are 0 to %d; install the file again",
+					path, i, record[j], c.labelled(j), values-1)
+			}
 		}
-		s.Labels = append(s.Labels, record[0])
-		s.Images = appendInterleaved(s.Images, record[1:])
+		s.Labels = append(s.Labels, record[pixels-1])
+		s.Images = appendInterleaved(s.Images, record[pixels:])
 	}
 	return nil
+}
+
+// labelled says what label byte j of a record counts.
+func (c cifarFormat) labelled(j int) string {
+	if j < len(c.labels)-1 {
+		return "the superclasses"
+	}
+	return "the classes"
 }
 
 // appendInterleaved appends an image of three planes to images as NHWC.

@@ -40,8 +40,9 @@ func (s Split) Image(i int) []byte {
 }
 
 // Load reads the dataset c.Name from dir, or from the usual places if dir is
-// empty, and keeps c.Train and c.Test of its images (0 = all). It checks the
-// files completely: whatever Load accepts can be trained on.
+// empty, and keeps c.Train and c.Test of its images (0 = all). The images of
+// "folder" become c.Size pixels wide and high. It checks the files completely:
+// whatever Load accepts can be trained on.
 //
 // The images come in the order of a fixed shuffle, so that the first n of
 // them hold about n/Classes of each class, and a smaller subset is the
@@ -55,7 +56,7 @@ func Load(c config.Data, dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := src.read(f)
+	s, err := src.read(f, c.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +92,15 @@ func (s Split) subset(n int, name, kind string) (Split, error) {
 // source is a dataset that can be loaded.
 type source struct {
 	name    string
-	files   []string                      // what it consists of; none: it is computed
-	folders []string                      // what the folder of its files is usually called
-	get     string                        // how to get it
-	read    func(f *folder) (*Set, error) // fills in all but Name and Hash
+	files   []string                                // what it consists of; none: it is computed, or listed
+	folders []string                                // what the folder of its files is usually called
+	named   bool                                    // its folder must be called so
+	list    func(root string) ([]string, error)     // finds its files in the folder that the user names, if they have no names of their own
+	get     string                                  // how to get it
+	read    func(f *folder, size int) (*Set, error) // fills in all but Name and Hash
 }
 
-var sources = []source{cifar10, fashionMNIST, generated}
+var sources = []source{cifar10, cifar100, fashionMNIST, mnist, imageFolder, generated}
 
 // Names lists the datasets that Load knows.
 func Names() []string {

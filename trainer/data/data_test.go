@@ -122,7 +122,7 @@ func TestLoadErrors(t *testing.T) {
 		data config.Data
 		want string
 	}{
-		{config.Data{Name: "imagenet"}, `no dataset "imagenet"; known are cifar10, fashion-mnist, generated`},
+		{config.Data{Name: "imagenet"}, `no dataset "imagenet"; known are cifar10, cifar100, fashion-mnist, mnist, folder, generated`},
 		{config.Data{Name: "generated", Train: 2001}, "2001 training images of generated are asked for, but there are only 2000"},
 		{config.Data{Name: "generated", Test: 501}, "501 test images of generated are asked for, but there are only 500"},
 	} {
@@ -177,6 +177,22 @@ func TestRealCIFAR10(t *testing.T) {
 		t.Fatalf("images are %dx%dx%d", s.Height, s.Width, s.Channels)
 	}
 	checkReal(t, s, []float32{0.4914, 0.4822, 0.4465}, []float32{0.2470, 0.2435, 0.2616}, 0.01)
+}
+
+func TestRealCIFAR100(t *testing.T) {
+	s := loadReal(t, config.Data{Name: "cifar100"})
+	checkSplit(t, s, s.Train, 50000)
+	checkSplit(t, s, s.Test, 10000)
+	checkReal(t, s, []float32{0.5071, 0.4865, 0.4409}, []float32{0.2673, 0.2564, 0.2762}, 0.001)
+}
+
+func TestRealMNIST(t *testing.T) {
+	s := loadReal(t, config.Data{Name: "mnist"})
+	checkSplit(t, s, s.Train, 60000)
+	checkSplit(t, s, s.Test, 10000)
+	if st := s.Standardize(); math.Abs(float64(st.Mean[0])-0.1307) > 0.0001 || math.Abs(float64(st.Std[0])-0.3081) > 0.0001 {
+		t.Errorf("mean %.4f std %.4f, want 0.1307 and 0.3081", st.Mean[0], st.Std[0])
+	}
 }
 
 func TestRealFashionMNIST(t *testing.T) {

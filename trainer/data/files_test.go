@@ -15,9 +15,9 @@ import (
 	"ablate/trainer/config"
 )
 
-// record is a CIFAR-10 record whose pixels differ by channel and place.
-func record(label byte) []byte {
-	r := []byte{label}
+// record is a CIFAR record whose pixels differ by channel and place.
+func record(labels ...byte) []byte {
+	r := slices.Clone(labels)
 	for i := range 3 * cifarPlane {
 		r = append(r, byte(i/cifarPlane*100+i%97))
 	}
@@ -28,13 +28,22 @@ func record(label byte) []byte {
 // file, three in the test file.
 func cifarFolder(t *testing.T) string {
 	dir := t.TempDir()
-	for i, name := range cifarFiles {
+	for i, name := range cifar10Files.names() {
 		contents := append(record(byte(i)), record(9)...)
 		if name == "test_batch.bin" {
 			contents = append(contents, record(0)...)
 		}
 		write(t, dir, name, contents)
 	}
+	return dir
+}
+
+// cifar100Folder is a folder with a small CIFAR-100: three training images
+// and two test images.
+func cifar100Folder(t *testing.T) string {
+	dir := t.TempDir()
+	write(t, dir, "train.bin", slices.Concat(record(0, 0), record(19, 99), record(3, 42)))
+	write(t, dir, "test.bin", slices.Concat(record(19, 7), record(0, 7)))
 	return dir
 }
 
@@ -53,10 +62,14 @@ func images(n int) []byte {
 
 func labels(values ...byte) []byte { return idx([]uint32{uint32(len(values))}, values) }
 
-// mnistFolder is a folder with a small Fashion-MNIST, three training images
+// mnistFolder is a folder with a small set in MNIST's files, three training images
 // and two test images, half of the files compressed.
 func mnistFolder(t *testing.T) string {
-	dir := t.TempDir()
+	return mnistAt(t, t.TempDir())
+}
+
+// mnistAt is mnistFolder in the folder dir.
+func mnistAt(t *testing.T, dir string) string {
 	write(t, dir, "train-images-idx3-ubyte.gz", zip(t, images(3)))
 	write(t, dir, "train-labels-idx1-ubyte", labels(0, 9, 5))
 	write(t, dir, "t10k-images-idx3-ubyte", images(2))
@@ -108,12 +121,41 @@ func TestReadCIFAR10(t *testing.T) {
 	}
 }
 
-func TestReadFashionMNIST(t *testing.T) {
-	s, err := Load(config.Data{Name: "fashion-mnist"}, mnistFolder(t))
+// The class is the fine label, and the pixels begin after both labels.
+func TestReadCIFAR100(t *testing.T) {
+	s, err := Load(config.Data{Name: "cifar100"}, cifar100Folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Train.Len() != 3 || s.Test.Len() != 2 || len(s.Train.Images) != 3*28*28 || s.Train.Images[0] != 7 {
+	if s.Train.Len() != 3 || s.Test.Len() != 2 || s.Classes != 100 {
+		t.Fatalf("%d training and %d test images of %d classes", s.Train.Len(), s.Test.Len(), s.Classes)
+	}
+	if got := slices.Sorted(slices.Values(s.Train.Labels)); !slices.Equal(got, []byte{0, 42, 99}) {
+		t.Errorf("training labels %v", got)
+	}
+	if !slices.Equal(s.Test.Labels, []byte{7, 7}) {
+		t.Errorf("test labels %v", s.Test.Labels)
+	}
+	planes := record()
+	for i, b := range s.Test.Image(1) {
+		if want := planes[i%3*cifarPlane+i/3]; b != want {
+			t.Fatalf("pixel %d, channel %d: %d, want %d", i/3, i%3, b, want)
+		}
+	}
+}
+
+func TestReadMNIST(t *testing.T) {
+	for _, name := range []string{"fashion-mnist", "mnist"} {
+		testReadMNIST(t, name, mnistAt(t, filepath.Join(t.TempDir(), name)))
+	}
+}
+
+func testReadMNIST(t *testing.T, name, dir string) {
+	s, err := Load(config.Data{Name: name}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name != name || s.Train.Len() != 3 || s.Test.Len() != 2 || len(s.Train.Images) != 3*28*28 || s.Train.Images[0] != 7 {
 		t.Errorf("%d training images (%d bytes), %d test images", s.Train.Len(), len(s.Train.Images), s.Test.Len())
 	}
 	if got := classCounts(s, s.Train); !slices.Equal(got, []int{1, 0, 0, 0, 0, 1, 0, 0, 0, 1}) {
@@ -142,6 +184,11 @@ func TestBadFiles(t *testing.T) {
 		{"cifar label", cifarFile, append(record(1), record(10)...), "record 1: label 10"},
 		{"cifar missing", cifarFile, nil, "is missing"},
 
+		{"cifar100 truncated", "train.bin", record(1, 1)[:3073], "3073 bytes, which is not a whole number of 3074-byte records: it is truncated or not CIFAR-100's binary version"},
+		{"cifar100 class", "test.bin", slices.Concat(record(1, 1), record(1, 100)), "record 1: label 100, but the classes are 0 to 99"},
+		{"cifar100 superclass", "train.bin", record(20, 1), "record 0: label 20, but the superclasses are 0 to 19"},
+		{"cifar100 missing", "test.bin", nil, "is missing"},
+
 		{"idx missing", trainLabels, nil, "is missing"},
 		{"idx empty", trainLabels, []byte{}, "truncated"},
 		{"idx header cut", trainImages, images(1)[:15], "ends within its header"},
@@ -163,9 +210,12 @@ func TestBadFiles(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			set, dir := "fashion-mnist", ""
-			if test.file == cifarFile {
+			switch test.file {
+			case cifarFile:
 				set, dir = "cifar10", cifarFolder(t)
-			} else {
+			case "train.bin", "test.bin":
+				set, dir = "cifar100", cifar100Folder(t)
+			default:
 				dir = mnistFolder(t)
 				if test.file == trainImages {
 					os.Remove(filepath.Join(dir, trainImages+".gz"))
@@ -208,6 +258,13 @@ func TestSHA256SUMS(t *testing.T) {
 		_, err = Load(c, dir)
 		wantError(t, err, "SHA256SUMS, line 2")
 	}
+}
+
+func TestSHA256SUMSOfCIFAR100(t *testing.T) {
+	dir := cifar100Folder(t)
+	write(t, dir, sumsFile, []byte(digestOf(nil)+"  test.bin\n"))
+	_, err := Load(config.Data{Name: "cifar100"}, dir)
+	wantError(t, err, filepath.Join(dir, "test.bin")+" is not what SHA256SUMS beside it says")
 }
 
 func TestFingerprint(t *testing.T) {
@@ -299,6 +356,41 @@ func TestFind(t *testing.T) {
 	if got, want := find(""), filepath.Join("data", "cifar-10-batches-bin"); got != want {
 		t.Errorf("in ./data: found %s, want %s", got, want)
 	}
+}
+
+// The files of MNIST and Fashion-MNIST have the same names: no folder is taken
+// for the wrong one's.
+func TestFindTellsMNISTApart(t *testing.T) {
+	root, bare := t.TempDir(), mnistFolder(t)
+	mnistDir := mnistAt(t, filepath.Join(root, "mnist"))
+	fashion := mnistAt(t, filepath.Join(root, "FashionMNIST", "raw"))
+	torch := mnistAt(t, filepath.Join(root, "torch", "MNIST", "raw"))
+	for _, test := range []struct {
+		s         source
+		dir, want string // want is empty: there is none
+	}{
+		{mnist, root, mnistDir},
+		{mnist, mnistDir, mnistDir},
+		{mnist, filepath.Join(root, "torch"), torch},
+		{mnist, fashion, ""},
+		{mnist, bare, ""},
+		{fashionMNIST, root, fashion},
+		{fashionMNIST, fashion, fashion},
+		{fashionMNIST, mnistDir, ""},
+		{fashionMNIST, torch, ""},
+		{fashionMNIST, bare, bare},
+	} {
+		f, err := test.s.find(test.dir)
+		if test.want == "" {
+			if !errors.Is(err, ErrMissing) {
+				t.Errorf("%s in %s: %v", test.s.name, test.dir, err)
+			}
+		} else if err != nil || f.path != test.want {
+			t.Errorf("%s in %s: %v, %v, want %s", test.s.name, test.dir, f, err, test.want)
+		}
+	}
+	_, err := Load(config.Data{Name: "mnist"}, bare)
+	wantError(t, err, "no mnist images in "+bare, "FOLDER/mnist", "ABLATE_DATA")
 }
 
 func TestFindMissing(t *testing.T) {

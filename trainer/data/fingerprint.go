@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -31,15 +30,15 @@ func Fingerprint(name, dir string) (string, error) {
 }
 
 func (s source) fingerprint(f *folder) (string, error) {
-	if len(s.files) == 0 {
+	if f == nil {
 		return generatedHash(), nil
 	}
+	paths, err := s.paths(f)
+	if err != nil {
+		return "", err
+	}
 	h := sha256.New()
-	for _, name := range s.files {
-		path, err := f.locate(name)
-		if err != nil {
-			return "", err
-		}
+	for _, path := range paths {
 		digest, err := cachedDigest(path)
 		if err != nil {
 			return "", err
@@ -47,9 +46,25 @@ func (s source) fingerprint(f *folder) (string, error) {
 		if err := f.verify(path, digest); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s  %s\n", digest, filepath.Base(path))
+		fmt.Fprintf(h, "%s  %s\n", digest, f.name(path))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// paths lists the files of the dataset in f.
+func (s source) paths(f *folder) ([]string, error) {
+	if s.list != nil {
+		return f.listed, nil
+	}
+	var paths []string
+	for _, name := range s.files {
+		path, err := f.locate(name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
 }
 
 // version identifies the contents of a file as long as nobody forges its

@@ -16,8 +16,18 @@ import (
 
 // folder is a folder of data files, with the checksums that lie beside them.
 type folder struct {
-	path string
-	sums map[string]string // SHA-256 in hex by file name, from SHA256SUMS if there is one
+	path   string
+	listed []string          // paths of the images, in a folder of class folders
+	sums   map[string]string // SHA-256 in hex by file name, from SHA256SUMS if there is one
+}
+
+// name returns what the file at path is called within the folder.
+func (f *folder) name(path string) string {
+	name, err := filepath.Rel(f.path, path)
+	if err != nil {
+		name = filepath.Base(path)
+	}
+	return filepath.ToSlash(name)
 }
 
 // locate returns the path of the file called name, which may be compressed
@@ -77,7 +87,7 @@ func digestOf(raw []byte) string {
 
 // verify compares the digest of the file at path with what SHA256SUMS says.
 func (f *folder) verify(path, digest string) error {
-	if want := f.sums[filepath.Base(path)]; want != "" && want != digest {
+	if want := f.sums[f.name(path)]; want != "" && want != digest {
 		return fmt.Errorf("%s is not what %s beside it says (SHA-256 %.12s..., should be %.12s...); install it again",
 			path, sumsFile, digest, want)
 	}

@@ -14,7 +14,7 @@ import (
 // stream of its own, in integers.
 var generated = source{
 	name: "generated",
-	read: func(*folder) (*Set, error) { s := generatedSet(); return &s, nil },
+	read: func(*folder, int) (*Set, error) { s := generatedSet(); return &s, nil },
 }
 
 const (

@@ -6,16 +6,28 @@ import (
 	"io"
 )
 
-// fashionMNIST is Fashion-MNIST (Xiao et al. 2017): 28x28 grey images in
-// MNIST's idx files, compressed or not.
-var fashionMNIST = source{
-	name:    "fashion-mnist",
-	files:   mnistFiles,
-	folders: []string{"fashion-mnist", "FashionMNIST/raw"},
-	get: "Install it (on Debian: apt install dataset-fashion-mnist), or put its four files into FOLDER " +
-		"and set ABLATE_DATA=FOLDER",
-	read: readFashionMNIST,
-}
+// mnist and fashionMNIST are MNIST (LeCun et al. 1998) and Fashion-MNIST (Xiao
+// et al. 2017): 28x28 grey images in idx files, compressed or not. The files
+// of both have the same names, so MNIST is told by the name of its folder.
+var (
+	mnist = source{
+		name:    "mnist",
+		files:   mnistFiles,
+		folders: []string{"mnist", "MNIST/raw"},
+		named:   true,
+		get: "Put its four files (train-images-idx3-ubyte.gz and the others, compressed or not) into FOLDER/mnist " +
+			"and set ABLATE_DATA=FOLDER; the folder must be called mnist, since Fashion-MNIST's files have the same names",
+		read: readMNIST,
+	}
+	fashionMNIST = source{
+		name:    "fashion-mnist",
+		files:   mnistFiles,
+		folders: []string{"fashion-mnist", "FashionMNIST/raw"},
+		get: "Install it (on Debian: apt install dataset-fashion-mnist), or put its four files into FOLDER " +
+			"and set ABLATE_DATA=FOLDER",
+		read: readMNIST,
+	}
+)
 
 // mnistFiles are the images and the labels of the training set, then of the
 // test set.
@@ -26,7 +38,7 @@ var mnistFiles = []string{
 
 const mnistSide = 28
 
-func readFashionMNIST(f *folder) (*Set, error) {
+func readMNIST(f *folder, _ int) (*Set, error) {
 	s := &Set{Height: mnistSide, Width: mnistSide, Channels: 1, Classes: 10}
 	for i, split := range []*Split{&s.Train, &s.Test} {
 		var path string

@@ -4,6 +4,7 @@ package net
 
 import (
 	"fmt"
+	"time"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -63,6 +64,13 @@ func (g *Graph[T]) Run() error {
 	defer g.vm.Reset()
 	return g.vm.RunAll()
 }
+
+// Times is how long the graph's ops have run since it was made, by name.
+func (g *Graph[T]) Times() map[string]time.Duration { return op.Times[T](g.g) }
+
+// Flops is the floating-point operations of one run's convolutions and matrix
+// products.
+func (g *Graph[T]) Flops() float64 { return op.Flops[T](g.g) }
 
 // Close frees the machine.
 func (g *Graph[T]) Close() error { return g.vm.Close() }

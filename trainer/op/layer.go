@@ -16,8 +16,10 @@ func Conv2D[T kernel.Float](k kernel.Set[T], x, w *G.Node, stride, pad int, stem
 	xs, ws := x.Shape(), w.Shape()
 	s := kernel.ConvShape{N: xs[0], H: xs[1], W: xs[2], In: xs[3], Out: ws[0], Kernel: ws[1], Stride: stride, Pad: pad}
 	conv := k.Conv(s)
+	flops := 2 * float64(s.N*s.OutH()*s.OutW()) * float64(s.Weights())
 	return apply(&op[T]{
 		name:    "conv2d",
+		flops:   flops,
 		forward: func(y []T, in [][]T) { conv.Forward(y, in[0], in[1]) },
 		diff:    []bool{!stem, true},
 		backward: func(in G.Nodes, _, dy *G.Node) G.Nodes {
@@ -26,11 +28,13 @@ func Conv2D[T kernel.Float](k kernel.Set[T], x, w *G.Node, stride, pad int, stem
 			if !stem {
 				grads[0] = apply(&op[T]{
 					name:    "conv2d.dx",
+					flops:   flops,
 					forward: func(dx []T, in [][]T) { conv.BackwardData(dx, in[0], in[1]) },
 				}, x.Shape(), dy, w)
 			}
 			grads[1] = apply(&op[T]{
 				name:    "conv2d.dw",
+				flops:   flops,
 				forward: func(dw []T, in [][]T) { conv.BackwardWeights(dw, in[0], in[1]) },
 			}, w.Shape(), x, dy)
 			return grads
@@ -42,13 +46,15 @@ func Conv2D[T kernel.Float](k kernel.Set[T], x, w *G.Node, stride, pad int, stem
 // b [Out].
 func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 	n, in, out := x.Shape()[0], x.Shape()[1], w.Shape()[0]
+	flops := 2 * float64(n) * float64(in) * float64(out)
 	inputs := G.Nodes{x, w}
 	if b != nil {
 		inputs = append(inputs, b)
 	}
 	diff := []bool{true, true, true}[:len(inputs)]
 	return apply(&op[T]{
-		name: "linear",
+		name:  "linear",
+		flops: flops,
 		forward: func(y []T, v [][]T) {
 			k.Gemm(false, true, n, out, in, v[0], v[1], 0, y)
 			if b != nil {
@@ -60,10 +66,12 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 			grads := G.Nodes{
 				apply(&op[T]{
 					name:    "linear.dx",
+					flops:   flops,
 					forward: func(dx []T, v [][]T) { k.Gemm(false, false, n, in, out, v[0], v[1], 0, dx) },
 				}, x.Shape(), dy, nodes[1]),
 				apply(&op[T]{
 					name:    "linear.dw",
+					flops:   flops,
 					forward: func(dw []T, v [][]T) { k.Gemm(true, false, out, in, n, v[0], v[1], 0, dw) },
 				}, w.Shape(), dy, nodes[0]),
 			}

@@ -14,6 +14,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"sync/atomic"
+	"time"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -41,6 +42,8 @@ type op[T kernel.Float] struct {
 	unread  int      // ... and will still be in this run
 
 	forward func(out []T, in [][]T)
+	spent   time.Duration // in forward, over all runs
+	flops   float64       // of one forward, multiplications and additions; 0 if they do not count
 
 	// diff says which inputs have a gradient; backward builds the nodes that
 	// compute it, nil where diff is false.
@@ -88,6 +91,29 @@ func Capture[T kernel.Float](n *G.Node, dst []T) {
 	apply(&op[T]{name: "capture", forward: func(_ []T, in [][]T) { copy(dst, in[0]) }}, tensor.Shape{1}, n)
 }
 
+// Times sums up how long the ops of g have run, by name. Gorgonia's own ops
+// are not among them.
+func Times[T kernel.Float](g *G.ExprGraph) map[string]time.Duration {
+	times := make(map[string]time.Duration)
+	for _, n := range g.AllNodes() {
+		if o, ours := n.Op().(*op[T]); ours {
+			times[o.name] += o.spent
+		}
+	}
+	return times
+}
+
+// Flops sums up the floating-point operations that the convolutions and matrix
+// products of g need in one run.
+func Flops[T kernel.Float](g *G.ExprGraph) (sum float64) {
+	for _, n := range g.AllNodes() {
+		if o, ours := n.Op().(*op[T]); ours {
+			sum += o.flops
+		}
+	}
+	return sum
+}
+
 func (o *op[T]) Arity() int { return len(o.dims) }
 
 func (o *op[T]) Type() hm.Type {
@@ -122,7 +148,9 @@ func (o *op[T]) Do(inputs ...G.Value) (v G.Value, err error) {
 		o.in[i] = floats[T](v)
 	}
 	o.take()
+	start := time.Now()
 	o.forward(o.out, o.in)
+	o.spent += time.Since(start)
 	o.done()
 	if o.value == nil {
 		return scalar(o.out[0]), nil

@@ -1,0 +1,126 @@
+package trainer
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"ablate/trainer/config"
+	"ablate/trainer/data"
+	"ablate/trainer/kernel"
+	"ablate/trainer/net"
+)
+
+// Speed is what a training step achieves.
+type Speed struct {
+	Kernels         string   `json:"kernels"`
+	StepSeconds     float64  `json:"step_seconds"` // median of a whole step, update included
+	ImagesPerSecond float64  `json:"images_per_second"`
+	GFLOPS          float64  `json:"gflops"` // of the step's convolutions and matrix products, per second
+	LimitGFLOPS     float64  `json:"limit_gflops"`
+	Share           float64  `json:"share"` // of the limit, 0..1
+	Ops             []OpTime `json:"ops"`   // the slowest first
+}
+
+// OpTime is the time that one kind of op takes in a step.
+type OpTime struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Bench measures steps whole training steps of c on random images of side
+// pixels and 3 channels: both views through the online network forward and
+// backward and through the target network forward, and the update. An image
+// counts once, for both its views. The limit is the rate of a large matrix
+// product in the same process.
+func Bench(c config.Config, side, steps int) (s Speed, err error) {
+	defer func() {
+		if p := recover(); p != nil { // shapes that do not fit
+			err = fmt.Errorf("building the network: %v", p)
+		}
+	}()
+	m := &net.Model[float32]{Config: c, Height: side, Width: side, Channels: 3,
+		Random: func(name string) *rand.Rand { return data.Stream(1, "init/"+name) }}
+	views := make([]float32, 2*c.Batch*side*side*3)
+	r := data.Stream(1, "bench")
+	for i := range views {
+		views[i] = float32(r.NormFloat64())
+	}
+	k, online := kernel.Best[float32](), net.NewWeights[float32]()
+	if err := m.Calibrate(k, online, views, 2*c.Batch); err != nil {
+		return s, err
+	}
+	target := online.Target()
+	step, err := newStep(m, k, online, target)
+	if err != nil {
+		return s, err
+	}
+	defer step.close()
+	copy(step.views, views)
+	o := newOptimizer[float32](c.Optimizer, online)
+	once := func(k int) (time.Duration, error) {
+		start := time.Now()
+		if err := step.run(); err != nil {
+			return 0, err
+		}
+		o.update(online, step.grads, learningRate(c.Optimizer, 0, 1), int64(k))
+		follow(target, online, c.Target.Tau)
+		return time.Since(start), nil
+	}
+	for k := range 2 { // the first steps get the memory
+		if _, err := once(k); err != nil {
+			return s, err
+		}
+	}
+	warm := step.graph.Times()
+	var times []time.Duration
+	for k := range steps {
+		t, err := once(k)
+		if err != nil {
+			return s, err
+		}
+		times = append(times, t)
+	}
+	slices.Sort(times)
+	s.Kernels = k.Name()
+	s.StepSeconds = times[len(times)/2].Seconds()
+	s.ImagesPerSecond = float64(c.Batch) / s.StepSeconds
+	s.GFLOPS = step.graph.Flops() / s.StepSeconds / 1e9
+	s.LimitGFLOPS = productRate(k) / 1e9
+	s.Share = s.GFLOPS / s.LimitGFLOPS
+	s.Ops = opTimes(warm, step.graph.Times(), steps)
+	return s, nil
+}
+
+// opTimes is the time by op of one step, the slowest first.
+func opTimes(before, after map[string]time.Duration, steps int) (ops []OpTime) {
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		ops = append(ops, OpTime{name, (after[name] - before[name]).Seconds() / float64(steps)})
+	}
+	slices.SortStableFunc(ops, func(a, b OpTime) int {
+		if a.Seconds > b.Seconds {
+			return -1
+		}
+		return 1
+	})
+	return ops
+}
+
+// productRate is the floating-point operations per second of a matrix product
+// large enough to reach the processor's limit.
+func productRate(k kernel.Set[float32]) float64 {
+	const n = 1024
+	a, b, c := make([]float32, n*n), make([]float32, n*n), make([]float32, n*n)
+	for i := range a {
+		a[i], b[i] = 1/float32(i+1), float32(i%7)
+	}
+	best := time.Duration(1 << 62)
+	for range 10 {
+		start := time.Now()
+		k.Gemm(false, false, n, n, n, a, b, 0, c)
+		best = min(best, time.Since(start))
+	}
+	return 2 * n * n * n / best.Seconds()
+}
