@@ -1,6 +1,8 @@
 package trainer
 
 import (
+	"context"
+
 	"ablate/trainer/data"
 	"ablate/trainer/kernel"
 	"ablate/trainer/net"
@@ -38,10 +40,14 @@ func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augm
 
 // run gives the features [n, featureSize] and projections [n, projectionSize]
 // of the first n images of s. The last batch is filled up with leftovers,
-// which is harmless: no output depends on another image here.
-func (e *evaluator) run(s data.Split, n int) (features, projections []float32, err error) {
+// which is harmless: no output depends on another image here. It returns
+// ErrInterrupted if ctx ends.
+func (e *evaluator) run(ctx context.Context, s data.Split, n int) (features, projections []float32, err error) {
 	size := len(e.images) / e.batch
 	for from := 0; from < n; from += e.batch {
+		if ctx.Err() != nil {
+			return nil, nil, ErrInterrupted
+		}
 		count := min(e.batch, n-from)
 		for i := range count {
 			e.aug.Clean(e.images[i*size:(i+1)*size], s.Image(from+i))

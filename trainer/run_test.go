@@ -173,6 +173,72 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 	}
 }
 
+// TestOtherArithmeticStartsOver: a state that other kernels made is not taken
+// up, and the run does not get stuck on it.
+func TestOtherArithmeticStartsOver(t *testing.T) {
+	dir, c := t.TempDir(), small(config.NormNone)
+	if err := newRecord().attempt(t, c, dir, 2); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	paths, err := checkpoint.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range paths {
+		f, err := checkpoint.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Meta["kernels"] = "abacus 1.0"
+		if err := checkpoint.Write(p, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec := newRecord()
+	if err := rec.attempt(t, c, dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	if rec.resumed[0] != 0 || len(rec.events) != 1 || !strings.Contains(rec.events[0], "abacus 1.0") {
+		t.Errorf("resumed at step %d, events %q", rec.resumed[0], rec.events)
+	}
+}
+
+// TestInterruptedProbe: a run that is asked to stop while it probes does, and
+// resumes as if nothing had been.
+func TestInterruptedProbe(t *testing.T) {
+	dir, c := t.TempDir(), small(config.NormBN)
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir}, Hooks{Progress: func(_, _ int64, _ float64, phase string) {
+		if phase == "evaluate" {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("error is %v", err)
+	}
+	got, want := newRecord(), newRecord()
+	got.finish(t, c, dir)
+	want.finish(t, c, t.TempDir())
+	if fmt.Sprint(got.metrics) != fmt.Sprint(want.metrics) || got.state != want.state {
+		t.Error("the resumed run differs")
+	}
+}
+
+func TestBench(t *testing.T) {
+	c := small(config.NormGNWS)
+	s, err := Bench(c, 8, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(s.ImagesPerSecond > 0 && s.GFLOPS > 0 && s.LimitGFLOPS > 0) || len(s.Ops) < 10 {
+		t.Errorf("%+v", s)
+	}
+	c.Encoder.Arch = "resnet9"
+	if _, err := Bench(c, 8, 2); err == nil {
+		t.Error("no error for an unknown architecture")
+	}
+}
+
 func TestDivergence(t *testing.T) {
 	c := small(config.NormNone)
 	c.Optimizer = config.Optimizer{Name: "sgd", LR: 1e30, Warmup: 0}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"ablate/trainer/checkpoint"
@@ -27,7 +28,8 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
-	meta := r.meta()
+	meta := r.identity()
+	maps.Copy(meta, arithmetic())
 	meta["step"] = strconv.FormatInt(r.done, 10)
 	meta["z_std"] = string(zStd)
 	f := &checkpoint.File{Meta: meta}
@@ -52,9 +54,13 @@ func (r *run) restore() error {
 	if f == nil {
 		return nil
 	}
-	for k, want := range r.meta() {
+	if err := r.ours(f); err != nil {
+		return err
+	}
+	for k, want := range arithmetic() {
 		if f.Meta[k] != want {
-			return fmt.Errorf("the checkpoint in %s is of another run: its %s is %q, not %q", r.job.Checkpoints, k, f.Meta[k], want)
+			r.hooks.Event(fmt.Sprintf("starting over: the checkpoint was made with %s %q, which may round otherwise than %q", k, f.Meta[k], want))
+			return nil
 		}
 	}
 	if r.done, err = strconv.ParseInt(f.Meta["step"], 10, 64); err != nil {
@@ -79,9 +85,19 @@ func (r *run) restoreTensors(f *checkpoint.File) (err error) {
 	return err
 }
 
-// meta identifies what a checkpoint may be resumed by: the same work, done by
-// the same arithmetic.
-func (r *run) meta() map[string]string {
+// ours reports whether f is a state of this very run.
+func (r *run) ours(f *checkpoint.File) error {
+	for k, want := range r.identity() {
+		if f.Meta[k] != want {
+			return fmt.Errorf("the checkpoint in %s is of another run: its %s is %q, not %q", r.job.Checkpoints, k, f.Meta[k], want)
+		}
+	}
+	return nil
+}
+
+// identity is what a checkpoint must have in common with the run that takes
+// it up.
+func (r *run) identity() map[string]string {
 	work, err := json.Marshal(r.job.Config)
 	if err != nil {
 		panic(err) // plain data always marshals
@@ -92,8 +108,13 @@ func (r *run) meta() map[string]string {
 		"seed":    strconv.Itoa(r.job.Seed),
 		"dataset": r.set.Hash,
 		"trainer": Version,
-		"kernels": kernel.Name(),
 	}
+}
+
+// arithmetic is what decides the last digits. A state made by another one is
+// given up, since a run must not be half of either.
+func arithmetic() map[string]string {
+	return map[string]string{"kernels": kernel.Name(), "instruction set": kernel.ISA()}
 }
 
 // eachTensor calls f with every tensor of the state: online/NAME, target/NAME,

@@ -174,7 +174,7 @@ func (r *run) loop(ctx context.Context) (Outcome, error) {
 				return Outcome{}, err
 			}
 			if r.probeDue() {
-				if err := r.look(); err != nil {
+				if err := r.look(ctx); err != nil {
 					return Outcome{}, err
 				}
 			}
@@ -229,8 +229,9 @@ func (r *run) probeDue() bool {
 }
 
 // look probes the online network, and evaluates it in full before the first
-// step and after the last.
-func (r *run) look() error {
+// step and after the last. It returns ErrInterrupted if ctx ends: the state is
+// saved, and a resumed run looks again.
+func (r *run) look(ctx context.Context) error {
 	r.hooks.Progress(r.done, r.steps, r.speed.mean(), "probe")
 	images := min(r.job.Config.Probe.Images, r.set.Test.Len())
 	full := r.done == 0 || r.done == r.steps
@@ -238,11 +239,11 @@ func (r *run) look() error {
 	if full {
 		bank, queries = r.set.Train.Len(), r.set.Test.Len()
 	}
-	train, _, err := r.evaluator.run(r.set.Train, bank)
+	train, _, err := r.evaluator.run(ctx, r.set.Train, bank)
 	if err != nil {
 		return err
 	}
-	test, z, err := r.evaluator.run(r.set.Test, queries)
+	test, z, err := r.evaluator.run(ctx, r.set.Test, queries)
 	if err != nil {
 		return err
 	}
@@ -254,7 +255,10 @@ func (r *run) look() error {
 	values["knn_top1"] = probe.KNN(r.features(train, r.set.Train, min(images, r.set.Train.Len())), r.features(test, r.set.Test, images))
 	if full {
 		r.hooks.Progress(r.done, r.steps, r.speed.mean(), "evaluate")
-		top1, err := probe.Linear(r.features(train, r.set.Train, bank), r.features(test, r.set.Test, queries))
+		top1, err := probe.Linear(ctx, r.features(train, r.set.Train, bank), r.features(test, r.set.Test, queries))
+		if ctx.Err() != nil {
+			return ErrInterrupted
+		}
 		if err != nil {
 			return err
 		}

@@ -121,7 +121,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:                     []cli.Flag{storeFlag()},
 		Commands: []*cli.Command{
 			runCommand(), planCommand(), statusCommand(), showCommand(), reportCommand(),
-			studiesCommand(), keysCommand(), workerCommand(),
+			studiesCommand(), keysCommand(), benchCommand(), workerCommand(),
 		},
 	}
 	for _, c := range app.Commands {

@@ -159,8 +159,8 @@ int conv_backward_weights(conv *c, float *dw, const float *x, const float *dy) {
     return run(c, w->reorder, 2, unpack);
 }
 
-int gemm(int trans_a, int trans_b, int m, int n, int k, const float *a, const float *b, float beta, float *c) {
+int gemm(int trans_a, int trans_b, int m, int n, int k, const float *a, const float *b, float *c) {
     omp_set_num_threads(1);
     return dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', m, n, k, 1.0f, a, trans_a ? m : k, b, trans_b ? k : n,
-                      beta, c, n);
+                      0.0f, c, n);
 }

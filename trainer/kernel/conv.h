@@ -14,6 +14,6 @@ int conv_forward(conv *c, float *y, const float *x, const float *w);
 int conv_backward_data(conv *c, float *dx, const float *dy, const float *w);
 int conv_backward_weights(conv *c, float *dw, const float *x, const float *dy);
 
-// c = op(a) op(b) + beta c, row-major and dense.
-int gemm(int trans_a, int trans_b, int m, int n, int k, const float *a, const float *b, float beta, float *c);
+// c = op(a) op(b), row-major and dense.
+int gemm(int trans_a, int trans_b, int m, int n, int k, const float *a, const float *b, float *c);
 #endif

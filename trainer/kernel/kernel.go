@@ -6,9 +6,9 @@
 // (build tag "onednn", float32 only) is the one to train with.
 //
 // Activations are NHWC and dense. A normalization sees an activation as
-// [blocks][rows][channels]: one set of coefficients per block and channel.
-// Batch norm has a block per view, group norm a block per image, a plain
-// affine map a single block.
+// [blocks][rows][channels]: one set of coefficients per block and channel. A
+// block is what shares its statistics: a view under batch norm, an image under
+// group norm.
 package kernel
 
 // Float is the element type of a kernel set.
@@ -47,9 +47,9 @@ type Set[T Float] interface {
 	// Conv prepares a convolution of the given shape.
 	Conv(s ConvShape) Conv[T]
 
-	// Gemm computes c = op(a) op(b) + beta c for row-major dense matrices:
-	// op(a) is m x k, op(b) is k x n, c is m x n.
-	Gemm(transA, transB bool, m, n, k int, a, b []T, beta T, c []T)
+	// Gemm computes c = op(a) op(b) for row-major dense matrices: op(a) is
+	// m x k, op(b) is k x n, c is m x n.
+	Gemm(transA, transB bool, m, n, k int, a, b, c []T)
 
 	// Moments gives, per block and channel, the mean over the rows and the
 	// sum of squared deviations from it. mean, m2: [blocks, channels].

@@ -64,8 +64,8 @@ func (d *dnnConv) BackwardWeights(dw, x, dy []float32) {
 }
 
 // Gemm implements Set.
-func (OneDNN) Gemm(transA, transB bool, m, n, k int, a, b []float32, beta float32, c []float32) {
-	check("matrix product", C.gemm(truth(transA), truth(transB), C.int(m), C.int(n), C.int(k), ptr(a), ptr(b), C.float(beta), ptr(c)))
+func (OneDNN) Gemm(transA, transB bool, m, n, k int, a, b, c []float32) {
+	check("matrix product", C.gemm(truth(transA), truth(transB), C.int(m), C.int(n), C.int(k), ptr(a), ptr(b), ptr(c)))
 }
 
 // Moments implements Set.

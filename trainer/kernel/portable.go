@@ -17,10 +17,11 @@ var (
 func (Portable[T]) Name() string { return "portable" }
 
 // Gemm implements Set.
-func (Portable[T]) Gemm(transA, transB bool, m, n, k int, a, b []T, beta T, c []T) {
-	gemm(transA, transB, m, n, k, a, b, beta, c)
+func (Portable[T]) Gemm(transA, transB bool, m, n, k int, a, b, c []T) {
+	gemm(transA, transB, m, n, k, a, b, 0, c)
 }
 
+// gemm is Gemm with c = op(a) op(b) + beta c.
 func gemm[T Float](transA, transB bool, m, n, k int, a, b []T, beta T, c []T) {
 	ta, lda := blas.NoTrans, k
 	if transA {

@@ -77,8 +77,8 @@ func (s statistics[T]) compensate(scale, bias []T) {
 }
 
 func (s statistics[T]) start(w *Weights[T], name string, shape []int) {
-	copy(w.want(name+"/mean", shape, false, constant[T](0)).Data, s.mean)
-	variance := w.want(name+"/var", shape, false, constant[T](1)).Data
+	mean, variance := runningStatistics(w, name, shape)
+	copy(mean, s.mean)
 	for c := range variance {
 		variance[c] = unbiased(s.m2[c], s.rows)
 	}

@@ -134,9 +134,13 @@ func (b *builder[T]) weight(name, norm string, shape ...int) *G.Node {
 // of twice the width at half the size, and the average over the pixels.
 func (b *builder[T]) encoder(x *G.Node) *G.Node {
 	width := b.m.Config.Encoder.Width
+	layout, known := stages[b.m.Config.Encoder.Arch]
+	if !known {
+		panic(fmt.Sprintf("net: unknown architecture %q", b.m.Config.Encoder.Arch))
+	}
 	x = b.conv("encoder/stem/conv", x, width, 3, 1)
 	x = b.norm("encoder/stem/norm", b.m.Config.Norm.Encoder, x, layer{gamma: 1, relu: true})
-	for stage, blocks := range stages[b.m.Config.Encoder.Arch] {
+	for stage, blocks := range layout {
 		for block := range blocks {
 			stride := 1
 			if stage > 0 && block == 0 {
@@ -219,7 +223,7 @@ func (b *builder[T]) batchNorm(name string, spec op.NormSpec[T], shape []int) op
 		spec.Views = 1
 	}
 	if b.phase == Evaluate {
-		spec.Mean, spec.Var = b.runningStatistics(name, shape)
+		spec.Mean, spec.Var = runningStatistics(b.w, name, shape)
 	}
 	if b.observe != nil {
 		spec.Observe = func(mean, m2 []T, rows int) { b.observe(name, mean, m2, rows) }
@@ -227,7 +231,9 @@ func (b *builder[T]) batchNorm(name string, spec op.NormSpec[T], shape []int) op
 	return spec
 }
 
-func (b *builder[T]) runningStatistics(name string, shape []int) (mean, variance []T) {
-	mean = b.w.want(name+"/mean", shape, false, constant[T](0)).Data
-	return mean, b.w.want(name+"/var", shape, false, constant[T](1)).Data
+// runningStatistics are those of the batch norm called name, made as 0 and 1
+// on first use.
+func runningStatistics[T kernel.Float](w *Weights[T], name string, shape []int) (mean, variance []T) {
+	mean = w.want(name+"/mean", shape, false, constant[T](0)).Data
+	return mean, w.want(name+"/var", shape, false, constant[T](1)).Data
 }

@@ -56,7 +56,7 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 		name:  "linear",
 		flops: flops,
 		forward: func(y []T, v [][]T) {
-			k.Gemm(false, true, n, out, in, v[0], v[1], 0, y)
+			k.Gemm(false, true, n, out, in, v[0], v[1], y)
 			if b != nil {
 				k.ScaleShift(y, y, nil, nil, v[2], kernel.View{Blocks: 1, Rows: n, Channels: out}, false)
 			}
@@ -67,12 +67,12 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 				apply(&op[T]{
 					name:    "linear.dx",
 					flops:   flops,
-					forward: func(dx []T, v [][]T) { k.Gemm(false, false, n, in, out, v[0], v[1], 0, dx) },
+					forward: func(dx []T, v [][]T) { k.Gemm(false, false, n, in, out, v[0], v[1], dx) },
 				}, x.Shape(), dy, nodes[1]),
 				apply(&op[T]{
 					name:    "linear.dw",
 					flops:   flops,
-					forward: func(dw []T, v [][]T) { k.Gemm(true, false, out, in, n, v[0], v[1], 0, dw) },
+					forward: func(dw []T, v [][]T) { k.Gemm(true, false, out, in, n, v[0], v[1], dw) },
 				}, w.Shape(), dy, nodes[0]),
 			}
 			if b != nil {

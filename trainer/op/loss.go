@@ -125,7 +125,7 @@ func (n *ntXent[T]) loss(z []T) float64 {
 			unit[j] = T(float64(v) / n.length[i])
 		}
 	}
-	n.k.Gemm(false, true, n.rows, n.rows, n.d, n.unit, n.unit, 0, n.p)
+	n.k.Gemm(false, true, n.rows, n.rows, n.d, n.unit, n.unit, n.p)
 	sum := 0.0
 	for i := range n.rows {
 		sum -= n.logSoftmax(n.p[i*n.rows:(i+1)*n.rows], i)
@@ -163,7 +163,7 @@ func (n *ntXent[T]) gradient(dz []T, upstream T) {
 			n.dp[i*n.rows+j] = scale * g
 		}
 	}
-	n.k.Gemm(false, false, n.rows, n.d, n.rows, n.dp, n.unit, 0, n.dunit)
+	n.k.Gemm(false, false, n.rows, n.d, n.rows, n.dp, n.unit, n.dunit)
 	for i := range n.rows {
 		u, du := n.unit[i*n.d:(i+1)*n.d], n.dunit[i*n.d:(i+1)*n.d]
 		along := 0.0

@@ -96,7 +96,11 @@ func newNorm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], shape tensor.Sha
 	}
 	n.view = kernel.View{Blocks: blocks, Rows: rows / blocks, Channels: c}
 	nc := n.view.Blocks * c
-	for _, s := range []*[]T{&n.mean, &n.m2, &n.center, &n.rstd, &n.scale, &n.shift, &n.slope, &n.lift, &n.sumG, &n.sumGX} {
+	coefficients := []*[]T{&n.center, &n.rstd, &n.sumG, &n.sumGX}
+	if spec.Kind != Affine {
+		coefficients = append(coefficients, &n.mean, &n.m2, &n.scale, &n.shift, &n.slope, &n.lift)
+	}
+	for _, s := range coefficients {
 		*s = make([]T, nc)
 	}
 	n.dgamma, n.dbeta = make([]T, c), make([]T, c)

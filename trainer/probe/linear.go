@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -27,7 +28,8 @@ const holdout = 0.2
 // collapsed encoder's residue back to life. The L2 penalty is the best on a
 // fifth of the training images; the final fit uses all of them and runs to
 // convergence.
-func Linear(train, test Features) (float64, error) {
+// If ctx ends, so does it, with ctx's error.
+func Linear(ctx context.Context, train, test Features) (float64, error) {
 	scale := 1 / rms(train.X)
 	if math.IsInf(scale, 0) {
 		scale = 1 // all features are zero
@@ -39,6 +41,9 @@ func Linear(train, test Features) (float64, error) {
 	}
 	best, strength := -1.0, penalties[0]
 	for _, p := range penalties {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		top1, err := fit.evaluate(p, train.part(split, train.len()))
 		if err != nil {
 			return 0, err

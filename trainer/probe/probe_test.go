@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -76,7 +77,7 @@ func TestKNN(t *testing.T) {
 
 func TestLinear(t *testing.T) {
 	train, test := clusters(7, 1000, 8, 5, 0.3)
-	got, err := Linear(train, test)
+	got, err := Linear(context.Background(), train, test)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestLinear(t *testing.T) {
 // of all features changes nothing, and constant features are chance.
 func TestLinearIsOneScaleOnly(t *testing.T) {
 	train, test := clusters(8, 500, 6, 4, 1.5)
-	a, err := Linear(train, test)
+	a, err := Linear(context.Background(), train, test)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestLinearIsOneScaleOnly(t *testing.T) {
 			f.X[i] *= 1024
 		}
 	}
-	b, err := Linear(train, test)
+	b, err := Linear(context.Background(), train, test)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestLinearIsOneScaleOnly(t *testing.T) {
 				f.X[i] = value
 			}
 		}
-		c, err := Linear(train, test)
+		c, err := Linear(context.Background(), train, test)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +176,7 @@ func TestRegressionConverges(t *testing.T) {
 func BenchmarkLinear(b *testing.B) {
 	train, test := clusters(7, 4000, 64, 10, 1)
 	for b.Loop() {
-		if _, err := Linear(train, test); err != nil {
+		if _, err := Linear(context.Background(), train, test); err != nil {
 			b.Fatal(err)
 		}
 	}
