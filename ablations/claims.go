@@ -260,7 +260,7 @@ func (p *parser) selectCell(name string) (cell int, message string) {
 	case len(cells) == 0 && extra >= 0:
 		return len(p.study.Cells) - len(p.cells) + extra, ""
 	case len(cells) == 0:
-		return 0, unknown("cell", name, p.selectable(), "there are")
+		return 0, p.unknownCell(name)
 	case len(meanings) > 1:
 		return 0, fmt.Sprintf("%q is ambiguous: it is %s; give one of them another name, or write axis=level", name, strings.Join(meanings, " and "))
 	}
@@ -293,22 +293,66 @@ func (p *parser) selectByLevels(text string) (cell int, message string) {
 	return p.cellAt(combination, text)
 }
 
+// cellAt returns the cell of a combination, which a claim calls name.
 func (p *parser) cellAt(combination int, name string) (cell int, message string) {
 	cell = p.index[combination]
-	if cell == notACell {
-		return 0, fmt.Sprintf("cell %s is excluded", name)
+	if cell != notACell {
+		return cell, ""
 	}
-	return cell, ""
+	if full := p.combinationName(combination); full != name {
+		return 0, fmt.Sprintf("%s means %s, which exclude takes out", name, full)
+	}
+	return 0, fmt.Sprintf("cell %s is excluded", name)
 }
 
-// selectable lists the names that stand for cells by themselves.
-func (p *parser) selectable() []string {
-	var names []string
+// combinationName is the name that the cell of a combination has, or would
+// have.
+func (p *parser) combinationName(combination int) string {
+	levels := make([]string, len(p.axes))
+	for i, a := range slices.Backward(p.axes) {
+		levels[i] = a.levels[combination%len(a.levels)].name
+		combination /= len(a.levels)
+	}
+	return p.cellName(levels)
+}
+
+// unknownCell says that no cell is called name, and what stands for a cell by
+// itself: a level, with its axis where there are several, or a named cell.
+func (p *parser) unknownCell(name string) string {
+	var names, full []string          // without and with axes
+	meanings := map[string][]string{} // from the one to the other
+	add := func(name, meaning string) {
+		if slices.Contains(meanings[name], meaning) {
+			return
+		}
+		if meanings[name] == nil {
+			names = append(names, name)
+		}
+		meanings[name] = append(meanings[name], meaning)
+		full = append(full, meaning)
+	}
 	if len(p.axes) == 0 {
-		names = append(names, "base")
+		add("base", "base")
 	}
 	for _, a := range p.axes {
-		names = append(names, layerNames(a.levels)...)
+		for _, l := range a.levels {
+			if len(p.axes) == 1 {
+				add(l.name, l.name)
+			} else {
+				add(l.name, a.name+"="+l.name)
+			}
+		}
 	}
-	return append(names, layerNames(p.cells)...)
+	for _, c := range p.cells {
+		add(c.name, c.name)
+	}
+	near := config.Near(name, names)
+	if len(near) == 0 {
+		return unknown("cell", name, full, "there are")
+	}
+	var meant []string
+	for _, n := range near {
+		meant = append(meant, meanings[n]...)
+	}
+	return fmt.Sprintf("unknown cell %q; did you mean %s?", name, strings.Join(meant, " or "))
 }

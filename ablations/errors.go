@@ -42,11 +42,17 @@ func (p *problems) at(line int, format string, args ...any) {
 	p.list = append(p.list, Error{p.file, line, fmt.Sprintf(format, args...)})
 }
 
-// err returns the errors sorted by line, or nil if there are none.
+// err returns the errors sorted by line, each once, or nil if there are none.
 func (p *problems) err() error {
 	if len(p.list) == 0 {
 		return nil
 	}
+	seen := map[Error]bool{}
+	p.list = slices.DeleteFunc(p.list, func(e Error) bool {
+		again := seen[e]
+		seen[e] = true
+		return again
+	})
 	slices.SortStableFunc(p.list, func(a, b Error) int { return a.Line - b.Line })
 	return p.list
 }

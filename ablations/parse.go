@@ -232,9 +232,9 @@ func (p *parser) setting(l *layer, key config.Key, n *node) {
 		return
 	}
 	v, err := key.Check(n.plain())
-	if err != nil {
+	if err != nil { // it has not seen how the value is written
 		l.broken = true
-		p.at(n.line, "%v", err)
+		p.at(n.line, "%s must be %s, not %s", key.Path, key.Allows(), n.show())
 		v = config.Invalid
 	}
 	l.set[key.Path] = v

@@ -197,9 +197,10 @@ func TestErrors(t *testing.T) {
 		{"date", "[base]\nbatch = 2026-11-23", nil, []string{`2: batch must be a whole number from 1 to 65536, not a date or time`}},
 		{"list for a value", "[base]\nbatch = [64]", nil, []string{`2: batch must be a whole number from 1 to 65536, not a list`}},
 		{"table for a value", "[base.batch]\nsize = 64", nil, []string{`1: batch must be a whole number from 1 to 65536, not a table`}},
-		{"value for a table", "[base]\ndata = \"cifar10\"", nil, []string{`2: data must be a table of name, train, test, not "cifar10"`}},
-		{"infinity", "[base]\noptimizer.lr = inf", nil, []string{`2: optimizer.lr must be a number above 0 and at most 1000, not +Inf`}},
-		{"NaN", "[base]\noptimizer.lr = nan", nil, []string{`2: optimizer.lr must be a number above 0 and at most 1000, not NaN`}},
+		{"value for a table", "[base]\ndata = \"cifar10\"", nil, []string{`2: data must be a table of name, train, test, size, not "cifar10"`}},
+		{"numbers as written", "seeds = 1e1\n[base]\nencoder.width = 1e2\nbatch = 0x1_0001", nil, []string{"1: seeds must be a count from 1 to 1000000, or a list of distinct whole numbers from 1 on, not 1e1", "3: encoder.width must be a whole number from 1 to 1024, not 1e2", "4: batch must be a whole number from 1 to 65536, not 0x1_0001"}},
+		{"infinity", "[base]\noptimizer.lr = inf", nil, []string{`2: optimizer.lr must be a number above 0 and at most 1000, not inf`}},
+		{"NaN", "[base]\noptimizer.lr = nan", nil, []string{`2: optimizer.lr must be a number above 0 and at most 1000, not nan`}},
 
 		// Axes.
 		{"empty axis", "[axes]\npredictor = []\n[axes.norm]\n", nil, []string{"2: axis predictor has no levels", "3: axis norm has no levels"}},
@@ -250,7 +251,8 @@ func TestErrors(t *testing.T) {
 		{"override without value", "", []string{"batch", "=3"}, []string{"0: --set batch: an override must be KEY=VALUE", "0: --set =3: an override must be"}},
 		{"override of a root key", "", []string{"seeds=3"}, []string{"0: --set seeds=3: seeds is a key of the whole study; an override changes keys of [base]"}},
 		{"override's type", "", []string{"batch=many"}, []string{`0: --set batch=many: batch must be a whole number from 1 to 65536, not "many"`}},
-		{"override's syntax", "", []string{"data={name=\"cifar10\""}, []string{`0: --set data={name="cifar10": data must be a table of name, train, test, not "{name=\"cifar10\""`}},
+		{"override's spelling", "", []string{"encoder.width=1e2"}, []string{"0: --set encoder.width=1e2: encoder.width must be a whole number from 1 to 1024, not 1e2"}},
+		{"override's syntax", "", []string{"data={name=\"cifar10\""}, []string{`0: --set data={name="cifar10": data must be a table of name, train, test, size, not "{name=\"cifar10\""`}},
 		{"override and levels", "[axes.norm]\nbn = { norm = \"bn\" }\ngn = { norm = \"gn+ws\" }\ngn2 = { norm = \"gn+ws\", batch = 64 }", []string{"encoder.width=18"}, []string{"0: --set encoder.width=18: encoder.width = 18 does not work with norm.encoder = \"gn+ws\""}},
 		{"override without effect", "[axes]\nnorm = [\"bn\", \"ln\"]\n[cells]\nx = { norm = \"none\" }", []string{"norm=init", "norm.encoder=ln"}, []string{"0: --set norm=init: has no effect: every cell sets norm itself", "0: --set norm.encoder=ln: has no effect: every cell sets norm.encoder itself"}},
 
@@ -263,7 +265,7 @@ func TestErrors(t *testing.T) {
 		{"no parts", claimOn(""), nil, []string{"4: all must list at least one part"}},
 		{"claim not a table", "claims = [\n1]", nil, []string{"2: a claim must be a table, not 1"}},
 		{"ids", claimOn(`{ collapsed = ["base"] }`) + claimOn(`{ collapsed = ["base"] }`), nil, []string{"7: claim c is there twice, first at line 2"}},
-		{"paper", claimOn(`{ collapsed = ["base"] }`) + "paper = { value = \"a\", against = inf, unit = 3 }", nil, []string{`6: paper must have the key "where"`, `6: value must be a number, not "a"`, "6: against must be a finite number, not +Inf", "6: unit must be a string, not 3"}},
+		{"paper", claimOn(`{ collapsed = ["base"] }`) + "paper = { value = \"a\", against = inf, unit = 3 }", nil, []string{`6: paper must have the key "where"`, `6: value must be a number, not "a"`, "6: against must be a finite number, not inf", "6: unit must be a string, not 3"}},
 		{"no kind", claimOn(`{ metric = "loss" }`), nil, []string{"5: a part must have exactly one of collapsed, not_collapsed, greater and equivalent"}},
 		{"two kinds", claimOn(`{ collapsed = ["x"], not_collapsed = ["y"] }`), nil, []string{"5: a part must have exactly one of"}},
 		{"misspelled kind", claimOn(`{ colapsed = ["x"] }`), nil, []string{`5: unknown key "colapsed"; did you mean collapsed?`}},
@@ -274,13 +276,15 @@ func TestErrors(t *testing.T) {
 		{"margin and by", axis2 + claimOn("{ metric = \"loss\", equivalent = [\"bn\", \"ln\"], margin = 0 },\n{ metric = \"loss\", greater = [\"bn\", \"ln\"], by = \"1\" }"), nil, []string{"8: margin must be a number above 0, not 0", `9: by must be a number of at least 0, not "1"`}},
 		{"number of cells", axis2 + claimOn("{ metric = \"loss\", greater = [\"bn\"] },\n{ collapsed = [] },\n{ collapsed = \"bn\" }"), nil, []string{"8: greater must compare two cells, not 1", "9: collapsed must list at least one cell", `10: collapsed must be a list, not "bn"`}},
 		{"same cell twice", axis2 + claimOn("{ metric = \"loss\", greater = [\"bn\", \"norm=bn\"] },\n{ collapsed = [\"ln\", \"ln\"] }"), nil, []string{"8: greater names the cell norm=bn twice", "9: collapsed names the cell ln twice"}},
-		{"unknown cell", axis2 + "[cells]\nextra = {}\n" + claimOn("{ collapsed = [\"extar\",\n\"quux\", 5] }"), nil, []string{`10: unknown cell "extar"; did you mean extra?`, `11: unknown cell "quux"; there are bn, ln, true, false, extra`, "11: a cell must be named by a string, not 5"}},
+		{"unknown cell", axis2 + "[cells]\nextra = {}\n" + claimOn("{ collapsed = [\"extar\",\n\"quux\", 5] }"), nil, []string{`10: unknown cell "extar"; did you mean extra?`, `11: unknown cell "quux"; there are norm=bn, norm=ln, predictor=true, predictor=false, extra`, "11: a cell must be named by a string, not 5"}},
+		{"unknown cell, levels of one name", "[axes]\nbatch = [1]\n[base]\nnorm = \"ln\"\n[axes.aug]\na = {}\nab = { augment.flip = 0 }\n[axes.opt]\na = {}\nab = { optimizer.lr = 1 }\n[cells]\nx = { epochs = 1 }\n" + claimOn("{ collapsed = [\"quux\",\n\"abc\"] }"), nil, []string{`17: unknown cell "quux"; there are batch=1, aug=a, aug=ab, opt=a, opt=ab, x`, `18: unknown cell "abc"; did you mean aug=ab or opt=ab?`}},
 		{"unknown cell without axes", claimOn(`{ collapsed = ["x"] }`), nil, []string{`5: unknown cell "x"; there are base`}},
 		{"unknown cell among many", "[axes]\nepochs = [" + numbers(20) + "]\n" + claimOn(`{ collapsed = ["x"] }`), nil, []string{`7: unknown cell "x"; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 8 more`}},
 		{"levels of a selector", axis2 + claimOn("{ collapsed = [\"norm=lnn\", \"nomr=ln\",\n\"norm=ln,true\", \"norm=ln,norm=bn\"] }"), nil, []string{`8: unknown level "lnn"; did you mean ln?`, `8: unknown axis "nomr"; did you mean norm?`, `9: "norm=ln,true" must be axis=level pairs`, `9: "norm=ln,norm=bn" names the axis norm twice`}},
 		{"ambiguous level", "[axes]\nnorm.encoder = [\"bn\", \"ln\"]\nnorm.projector = [\"bn\", \"ln\"]\n" + claimOn(`{ collapsed = ["ln"] }`), nil, []string{`8: "ln" is ambiguous: it is norm.encoder=ln and norm.projector=ln`}},
 		{"ambiguous cell", axis2 + "[cells]\nln = { batch = 8 }\n" + claimOn(`{ collapsed = ["ln"] }`), nil, []string{`10: "ln" is ambiguous: it is norm=ln and the named cell`}},
 		{"excluded cell", "exclude = [{ norm = \"ln\", predictor = false }]\n" + axis2 + claimOn(`{ collapsed = ["norm=ln,predictor=false", "ln"] }`), nil, []string{"9: cell norm=ln,predictor=false is excluded"}},
+		{"excluded level", "exclude = [{ norm = \"ln\", predictor = true }]\n" + axis2 + claimOn("{ metric = \"loss\", greater = [\"ln\", \"ln@untrained\"] }, { collapsed = [\"ln\"] },\n{ collapsed = [\"norm=ln\"] }"), nil, []string{"9: ln means norm=ln,predictor=true, which exclude takes out", "10: norm=ln means norm=ln,predictor=true, which exclude takes out"}},
 		{"untrained", axis2 + claimOn(`{ collapsed = ["ln@untrained", "bn@start"] }`), nil, []string{`8: "ln@untrained": @untrained is for comparisons`, `8: "bn@start": after @ stands untrained`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -420,6 +424,31 @@ warm2 = { optimizer.warmup = 0.5 }
 	for i, c := range s.Cells {
 		if c.SameAs != want[i] {
 			t.Errorf("%s: SameAs = %d, want %d", c.Name, c.SameAs, want[i])
+		}
+	}
+}
+
+// SimCLR has no predictor and no target, whatever base and axes say of them.
+func TestMethods(t *testing.T) {
+	s := mustParse(t, `
+[base]
+norm.predictor = "ln"
+simclr.temperature = 0.1
+[axes]
+method = ["byol", "simclr"]
+target.tau = [0.9, 0.99]
+[cells]
+cold = { method = "simclr", simclr.temperature = 0.01 }
+bare = { method = "simclr", predictor = false }
+`)
+	want := []int{-1, -1, -1, 2, -1, 2}
+	for i, c := range s.Cells {
+		if c.SameAs != want[i] {
+			t.Errorf("%s: SameAs = %d, want %d", c.Name, c.SameAs, want[i])
+		}
+		typed, err := c.Settings.Config()
+		if err != nil || typed.Predictor != (typed.Method == "byol") {
+			t.Errorf("%s: %+v, %v", c.Name, typed, err)
 		}
 	}
 }

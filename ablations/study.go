@@ -46,7 +46,7 @@ type Level struct {
 type Cell struct {
 	Name     string          // "bn", "norm=none,predictor=false", or the extra's name
 	Levels   []string        // one a axis; nil for a named extra
-	Settings config.Settings // resolved and canonical: every key, none other
+	Settings config.Settings // resolved and canonical: every key, but for those that are for other settings only
 	SameAs   int             // index of an earlier cell with equal settings, else -1
 }
 

@@ -18,8 +18,9 @@ import (
 type node struct {
 	kind   kind
 	line   int
-	offset int // of the key, or of a list's item, in the file
-	value  any // of a scalar: string, bool, int64, float64, or kindDate
+	offset int    // of the key, or of a list's item, in the file
+	value  any    // of a scalar: string, bool, int64, float64, or kindDate
+	text   string // of a number, as it is written
 
 	keys   []string // of a table, in file order
 	fields map[string]*node
@@ -272,9 +273,9 @@ func scalar(n *node, e *unstable.Node) {
 		n.kind, n.value = kindBool, text == "true"
 	case unstable.Integer:
 		i, _ := strconv.ParseInt(text, 0, 64)
-		n.kind, n.value = kindInt, i
+		n.kind, n.value, n.text = kindInt, i, text
 	case unstable.Float:
-		n.kind, n.value = kindFloat, parseFloat(text)
+		n.kind, n.value, n.text = kindFloat, parseFloat(text), text
 	default:
 		n.kind, n.value = kindDate, kindDate
 	}
@@ -297,8 +298,11 @@ func (n *node) plain() any {
 	return n.value
 }
 
-// show writes a value as messages quote it.
+// show writes a value as messages quote it: a number as the user wrote it.
 func (n *node) show() string {
+	if n.text != "" {
+		return n.text
+	}
 	if s, ok := n.value.(string); ok {
 		return strconv.Quote(s)
 	}

@@ -9,17 +9,21 @@ import (
 // shipped with the program.
 const studyFile = "study.toml"
 
-// commands are the lines that make the report again.
-func (r *Report) commands() []string {
-	name := r.Name
-	if !r.shipped {
-		name = "./" + studyFile
-	}
-	run := "ablate run " + quote(name)
+// commands are the lines that make the report again. A study that is not
+// shipped is run from file; where that is "", nobody knows where its file is.
+func (r *Report) commands(file string) []string {
+	var sets strings.Builder
 	for _, set := range r.Sets {
-		run += " --set " + quote(set)
+		sets.WriteString(" --set " + quote(set))
 	}
-	return []string{run, "ablate report " + quote(r.Name)}
+	report := "ablate report " + quote(r.Name) + sets.String()
+	if r.shipped {
+		file = r.Name
+	}
+	if file == "" {
+		return []string{report}
+	}
+	return []string{"ablate run " + quote(file) + sets.String(), report}
 }
 
 var bare = regexp.MustCompile(`^[A-Za-z0-9_./=:,+@%-]+$`)

@@ -96,8 +96,8 @@ func (r *Report) JSON(w io.Writer) error {
 			Datasets: values(r.Provenance.Datasets), Trainers: values(r.Provenance.Trainers),
 			Versions: values(r.Provenance.Versions), Kernels: values(r.Provenance.Kernels), CPUs: values(r.Provenance.CPUs),
 		},
-		Notes: notNil(r.table(true).notes),
-		Again: r.commands(),
+		Notes: notNil(r.notes()),
+		Again: r.commands(""),
 	}
 	for _, c := range r.Cells {
 		report.Cells = append(report.Cells, cellJSON(c))
@@ -109,6 +109,13 @@ func (r *Report) JSON(w io.Writer) error {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(report)
+}
+
+// notes are those of the table without bounds, since the bounds in JSON are
+// not cut.
+func (r *Report) notes() []string {
+	t := r.table(false)
+	return append(t.notes, t.general...)
 }
 
 func cellJSON(c Cell) jsonCell {

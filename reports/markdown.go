@@ -9,11 +9,13 @@ import (
 // Markdown writes the report as GitHub-flavoured Markdown, without figures;
 // WriteDir writes it with them.
 func (r *Report) Markdown(w io.Writer) error {
-	_, err := io.WriteString(w, r.markdown(nil))
+	_, err := io.WriteString(w, r.markdown(nil, ""))
 	return err
 }
 
-func (r *Report) markdown(figures []drawing) string {
+// markdown is the report with figures, beside a study file of the given name,
+// if any.
+func (r *Report) markdown(figures []drawing, file string) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# %s\n\n", escape(r.heading()))
 	for _, line := range r.facts() {
@@ -31,7 +33,7 @@ func (r *Report) markdown(figures []drawing) string {
 		}
 	}
 	s.WriteString("\n## Make it again\n\n```sh\n")
-	for _, command := range r.commands() {
+	for _, command := range r.commands(file) {
 		s.WriteString(command + "\n")
 	}
 	s.WriteString("```\n")
@@ -62,6 +64,9 @@ func (t table) markdown(s *strings.Builder) {
 	s.WriteString("\n")
 	for i, n := range t.notes {
 		fmt.Fprintf(s, "%s %s  \n", superscript(i+1), escape(n))
+	}
+	for _, n := range t.general {
+		fmt.Fprintf(s, "%s  \n", escape(n))
 	}
 }
 

@@ -96,7 +96,7 @@ const (
 	Supported    Verdict = "supported"
 	Contradicted Verdict = "contradicted"
 	Inconclusive Verdict = "inconclusive"
-	NotRun       Verdict = "not run" // some of the runs it names have no result
+	NotRun       Verdict = "not run" // some of the runs that it hangs on have no result
 )
 
 // Claim is a claim of the study with its verdict.

@@ -415,14 +415,190 @@ func TestSeries(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	r := &Report{Name: "mine", Sets: []string{"data.name=cifar10", "axes.norm=[\"a b\", 'c']"}}
-	got := r.commands()
-	want := []string{`ablate run ./study.toml --set data.name=cifar10 --set 'axes.norm=["a b", '\''c'\'']'`, "ablate report mine"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
+	const sets = ` --set data.name=cifar10 --set 'axes.norm=["a b", '\''c'\'']'`
+	for _, c := range []struct {
+		shipped bool
+		file    string
+		want    []string
+	}{
+		{false, "", []string{"ablate report mine" + sets}},
+		{false, "./study.toml", []string{"ablate run ./study.toml" + sets, "ablate report mine" + sets}},
+		{true, "", []string{"ablate run mine" + sets, "ablate report mine" + sets}},
+		{true, "./study.toml", []string{"ablate run mine" + sets, "ablate report mine" + sets}},
+	} {
+		r.shipped = c.shipped
+		if got := r.commands(c.file); !slices.Equal(got, c.want) {
+			t.Errorf("shipped %v, file %q: %q, want %q", c.shipped, c.file, got, c.want)
+		}
 	}
-	r = &Report{Name: "quick", shipped: true}
-	if got := r.commands()[0]; got != "ablate run quick" {
-		t.Errorf("%q", got)
+}
+
+// Only report.md, which has the study's file beside it, says to run that file.
+func TestWhereTheStudyFileIs(t *testing.T) {
+	r := troubled()
+	files, err := r.render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, markdown bytes.Buffer
+	if err := r.Text(&text, 120); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Markdown(&markdown); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		page []byte
+		want bool
+	}{
+		"report.md": {files["report.md"], true}, "report.json": {files["report.json"], false},
+		"the text": {text.Bytes(), false}, "Markdown alone": {markdown.Bytes(), false},
+	} {
+		if got := bytes.Contains(c.page, []byte("study.toml")); got != c.want {
+			t.Errorf("%s names study.toml: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestPaper(t *testing.T) {
+	for _, c := range []struct{ source, where, want string }{
+		{"Grill et al. 2020, Table 19", "Grill et al. 2020, Table 19", " (Grill et al. 2020, Table 19)"},
+		{"Grill et al. 2020, Table 19", "Table 5 of Grill et al. 2020", " (Table 5 of Grill et al. 2020)"},
+		{"Richemond et al. 2020, Table 2, at a very small scale", "Table 2", " (Table 2 of Richemond et al. 2020)"},
+		{"Grill et al. 2020, Table 19", "", " (Grill et al. 2020, Table 19)"},
+		{"", "Table 19", " (Table 19)"},
+		{"", "", ""},
+	} {
+		r := &Report{Source: c.source}
+		got := r.paper(Claim{Paper: &ablations.Paper{Value: 0.2, Against: 72.5, Unit: "top-1 %", Where: c.where}})
+		if want := "0.2 against 72.5 top-1 %" + c.want; got != want {
+			t.Errorf("%q, %q: %q, want %q", c.source, c.where, got, want)
+		}
+	}
+}
+
+// accuracies is a report of accuracies by cell and seed.
+func accuracies(values ...[]float64) *Report {
+	study := &ablations.Study{Name: "s", Alpha: 0.05}
+	var runs [][]run
+	for i, row := range values {
+		study.Cells = append(study.Cells, ablations.Cell{Name: string(rune('a' + i)), SameAs: -1})
+		var cell []run
+		for seed, v := range row {
+			cell = append(cell, run{seed: seed, outcome: results.Completed, metrics: map[string]ends{"linear_top1": {math.NaN(), v}}})
+		}
+		runs = append(runs, cell)
+	}
+	for seed := range values[0] {
+		study.Seeds = append(study.Seeds, seed)
+	}
+	return newReport(study, runs)
+}
+
+// lines returns the text report's lines, with single spaces.
+func lines(t *testing.T, r *Report) (all []string) {
+	t.Helper()
+	var text bytes.Buffer
+	if err := r.Text(&text, 200); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(text.String(), "\n") {
+		all = append(all, strings.Join(strings.Fields(line), " "))
+	}
+	return all
+}
+
+// A figure that is missing or cut says why, and JSON has the bounds uncut.
+func TestOddFiguresAreNoted(t *testing.T) {
+	nan := math.NaN()
+	r := accuracies([]float64{40.1, 61.9}, []float64{99.5, 99.9}, []float64{10, 10}, []float64{50, nan}, []float64{nan, nan}, []float64{42.1, 63.9})
+	got := lines(t, r)
+	for _, want := range []string{
+		"a 51.0 ± 138.5 [0.0, 100.0] ² – – 2 completed",
+		"b 99.7 ± 2.5 [97.2, 100.0] ³ 48.7 [−87.3, 184.7] 0.688 2 completed",
+		"c 10.0 ⁴ −41.0 [−179.5, 97.5] 0.688 2 completed",
+		"d 50.0 9.9 – 2 completed ⁷",
+		"e – – – 2 completed ⁸",
+		"f 53.0 ± 138.5 [0.0, 100.0] ² 2.0 ⁶ – 2 completed",
+		"² cut at 0 or 100 %: with so few seeds the t interval says next to nothing",
+		"³ cut at 0 or 100 %, bounds that a t interval does not know",
+		"⁴ all seeds gave the same value: no interval",
+		"⁶ no spread over the seeds: neither interval nor p",
+		"⁷ d: no final linear_top1 in 1 of 2 results; the mean is the one value left, without an interval",
+		"⁸ e: no final linear_top1 in 2 of 2 results; so there is no mean",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no line %q in\n%s", want, strings.Join(got, "\n"))
+		}
+	}
+	if m := r.Cells[0].Metrics["linear_top1"]; m.Low > 0 || m.High < 100 {
+		t.Errorf("the report itself has cut bounds: %v, %v", m.Low, m.High)
+	}
+	if slices.ContainsFunc(r.notes(), func(n string) bool { return strings.Contains(n, "cut at") }) {
+		t.Errorf("JSON says that its bounds are cut: %q", r.notes())
+	}
+}
+
+// Bounds of figures other than accuracies are as they are.
+func TestOnlyAccuraciesAreCut(t *testing.T) {
+	m := Metric{Low: -3, High: 120}
+	if low, high, note := cut(m, ""); low != -3 || high != 120 || note != "" {
+		t.Errorf("[%v, %v] %q", low, high, note)
+	}
+	if low, high, note := cut(m, "%"); low != 0 || high != 100 || note == "" {
+		t.Errorf("[%v, %v] %q", low, high, note)
+	}
+}
+
+// Every footnote's number stands in the table, and every note without one is
+// about the whole of it.
+func TestNumberedNotesAreReferenced(t *testing.T) {
+	for name, r := range map[string]*Report{
+		"two seeds": report(1, 2), "troubled": troubled(), "one seed": report(7), "nothing": nothingYet(),
+	} {
+		for _, brackets := range []bool{true, false} {
+			table := r.table(brackets)
+			var marks []string
+			for _, c := range table.columns {
+				for _, cell := range append([]string{c.head}, c.cells...) {
+					marks = append(marks, strings.Fields(cell)...)
+				}
+			}
+			for i, n := range table.notes {
+				if !slices.Contains(marks, superscript(i+1)) {
+					t.Errorf("%s: nothing refers to note %d, %q", name, i+1, n)
+				}
+			}
+			if len(table.general) == 0 {
+				t.Errorf("%s: no general note", name)
+			}
+		}
+	}
+}
+
+// One comparison is not adjusted, so there is nothing to say about it.
+func TestUnadjustedIntervalsAreNoted(t *testing.T) {
+	one := accuracies([]float64{50, 52}, []float64{60, 63})
+	two := accuracies([]float64{50, 52}, []float64{60, 63}, []float64{61, 62})
+	for r, want := range map[*Report]bool{one: false, two: true} {
+		said := strings.Contains(strings.Join(r.notes(), "\n"), "; the interval is not adjusted, so it can leave out 0 where p is above 0.05")
+		if said != want {
+			t.Errorf("%d cells: said %v, want %v", len(r.Cells), said, want)
+		}
+	}
+}
+
+// Brackets are explained where there are any.
+func TestRuleExplainsBrackets(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    *Report
+		want bool
+	}{
+		"two seeds": {report(1, 2), true}, "one seed": {report(1), false}, "nothing": {nothingYet(), false},
+	} {
+		if got := strings.Contains(c.r.rule(), "In brackets"); got != c.want {
+			t.Errorf("%s: brackets explained: %v, want %v", name, got, c.want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ablate/reports/stats"
@@ -11,7 +12,8 @@ import (
 // terminal and for Markdown.
 type table struct {
 	columns []column
-	notes   []string
+	notes   []string // footnotes by number, each with its mark in the table
+	general []string // notes on the whole, without a mark
 }
 
 type column struct {
@@ -82,31 +84,48 @@ func (r *Report) meanColumn(t *table, brackets bool) column {
 		head += " " + unit
 	}
 	decimals := decimalsFor(unitOf(r.Metric), r.means(r.Metric)...)
-	rows := make([][]string, len(r.Cells))
-	intervals := false
-	for i, c := range r.Cells {
-		m := c.metric(r.Metric)
-		rows[i] = []string{nothing, "", "", "", ""}
-		if m.Mean.known() {
-			rows[i][0] = m.Mean.fixed(decimals)
-		}
-		if m.Low.known() {
-			intervals = true
-			rows[i][1], rows[i][2] = " ± ", ((m.High - m.Low) / 2).fixed(decimals)
-			if brackets {
-				rows[i][3], rows[i][4] = " ["+m.Low.fixed(decimals)+", ", m.High.fixed(decimals)+"]"
-			}
-		}
-	}
-	mark := ""
-	if intervals {
+	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.metric(r.Metric).Low.known() }) {
 		shape := "mean ± half-width"
 		if brackets {
 			shape += " [low, high]"
 		}
-		mark = " " + t.note(fmt.Sprintf("%s of the %s t interval over seeds", shape, percent(1-r.Alpha)))
+		head += " " + t.note(fmt.Sprintf("%s of the %s t interval over seeds", shape, percent(1-r.Alpha)))
 	}
-	return column{head: head + mark, cells: join(rows)}
+	rows := make([][]string, len(r.Cells))
+	for i, c := range r.Cells {
+		m := c.metric(r.Metric)
+		rows[i] = []string{nothing, "", "", "", "", ""}
+		if m.Mean.known() {
+			rows[i][0] = m.Mean.fixed(decimals)
+		}
+		switch {
+		case m.Low.known():
+			rows[i][1], rows[i][2] = " ± ", ((m.High - m.Low) / 2).fixed(decimals)
+			if brackets {
+				low, high, note := cut(m, unitOf(r.Metric))
+				rows[i][3], rows[i][4] = " ["+low.fixed(decimals)+", ", high.fixed(decimals)+"]"
+				if note != "" {
+					rows[i][5] = " " + t.note(note)
+				}
+			}
+		case m.known() > 1:
+			rows[i][5] = " " + t.note("all seeds gave the same value: no interval")
+		}
+	}
+	return column{head: head, cells: join(rows)}
+}
+
+// cut returns the interval's ends, those of an accuracy cut at 0 and 100, and
+// what is to be noted if that took something away.
+func cut(m Metric, unit string) (low, high Number, note string) {
+	if unit != "%" || m.Low >= 0 && m.High <= 100 {
+		return m.Low, m.High, ""
+	}
+	note = "cut at 0 or 100 %, bounds that a t interval does not know"
+	if m.High-m.Low > 100 {
+		note = "cut at 0 or 100 %: with so few seeds the t interval says next to nothing"
+	}
+	return max(m.Low, 0), min(m.High, 100), note
 }
 
 // differenceColumns shows the difference to the baseline and its p value.
@@ -125,11 +144,20 @@ func (r *Report) differenceColumns(t *table) []column {
 			}
 		}
 	}
+	mark := ""
+	if tested > 0 {
+		text := fmt.Sprintf("difference to the baseline %s, paired by seed%s: %s t interval, and two-sided p of the t test after Holm over %s",
+			r.Cells[0].Name, welch, percent(1-r.Alpha), plural(compared, "comparison"))
+		if compared > 1 {
+			text += fmt.Sprintf("; the interval is not adjusted, so it can leave out 0 where p is above %s", Number(r.Alpha).shortest())
+		}
+		mark = " " + t.note(text)
+	}
 	decimals := decimalsFor(unitOf(r.Metric), figures...)
 	rows := make([][]string, len(r.Cells))
-	p := column{head: "p"}
+	p := column{head: "p" + mark}
 	for i, c := range r.Cells {
-		rows[i] = make([]string, 3)
+		rows[i] = make([]string, 4)
 		d := c.Difference
 		if d == nil || !d.Estimate.known() {
 			rows[i][0] = nothing
@@ -137,20 +165,17 @@ func (r *Report) differenceColumns(t *table) []column {
 			continue
 		}
 		rows[i][0] = d.Estimate.fixed(decimals)
-		if d.Low.known() {
+		switch {
+		case d.Low.known():
 			rows[i][1], rows[i][2] = " ["+d.Low.fixed(decimals)+", ", d.High.fixed(decimals)+"]"
+		case d.N > 1:
+			rows[i][3] = " " + t.note("no spread over the seeds: neither interval nor p")
 		}
 		if d.P.known() {
 			p.cells = append(p.cells, pValue(d.P))
 		} else {
 			p.cells = append(p.cells, nothing)
 		}
-	}
-	mark := ""
-	if tested > 0 {
-		mark = " " + t.note(fmt.Sprintf("difference to the baseline %s, paired by seed%s: %s t interval, and two-sided p of the t test after Holm over %s",
-			r.Cells[0].Name, welch, percent(1-r.Alpha), plural(compared, "comparison")))
-		p.head += mark
 	}
 	baseline := r.Cells[0].Name
 	if width(baseline) > 14 {
@@ -230,8 +255,8 @@ func (r *Report) marks(t *table, c Cell) string {
 		marks = append(marks, t.note(r.lowRankNote()))
 	}
 	if m := c.metric(r.Metric); r.Metric != "" && c.N > 0 && m.known() < c.N {
-		marks = append(marks, t.note(fmt.Sprintf("%s: no final %s in %d of %d results; mean and interval are over the other %d",
-			c.Name, r.Metric, c.N-m.known(), c.N, m.known())))
+		marks = append(marks, t.note(fmt.Sprintf("%s: no final %s in %d of %d results; %s",
+			c.Name, r.Metric, c.N-m.known(), c.N, whatIsLeft(m.known()))))
 	}
 	for _, run := range c.runs {
 		if run.reason != "" && !run.outcome.IsResult() && run.outcome != "" {
@@ -245,6 +270,17 @@ func (r *Report) marks(t *table, c Cell) string {
 		return ""
 	}
 	return " " + strings.Join(marks, " ")
+}
+
+// whatIsLeft says what a mean over n values is worth.
+func whatIsLeft(n int) string {
+	switch n {
+	case 0:
+		return "so there is no mean"
+	case 1:
+		return "the mean is the one value left, without an interval"
+	}
+	return fmt.Sprintf("mean and interval are over the other %d", n)
 }
 
 // lowRankNote names the cells with dimensional collapse.
@@ -269,17 +305,18 @@ func firstLine(s string) string {
 
 // generalNotes warns of what concerns the whole table.
 func (r *Report) generalNotes(t *table) {
+	add := func(note string) { t.general = append(t.general, note) }
 	done, all := r.total()
 	if done < all {
-		t.note(fmt.Sprintf("%d of %d runs have no result yet: the table will change", all-done, all))
+		add(fmt.Sprintf("%d of %d runs have no result yet: the table will change", all-done, all))
 	}
 	if len(t.columns) > 3 {
-		t.note("untrained: the same networks at step 0; knn: nearest-neighbour accuracy; z_std: spread of the projection, 0 = collapsed, near 1 = spread out; means over seeds")
+		add("untrained: the same networks at step 0; knn: nearest-neighbour accuracy; z_std: spread of the projection, 0 = collapsed, near 1 = spread out; means over seeds")
 	}
 	if n := len(r.Seeds); n == 1 {
-		t.note("1 seed: neither intervals nor tests are possible")
+		add("1 seed: neither intervals nor tests are possible")
 	} else if stats.SmallestExactP(n) > r.Alpha {
-		t.note(fmt.Sprintf("%s: no exact test (sign-flip) can reach %s, its smallest p is %s; the t intervals assume that differences scatter normally",
+		add(fmt.Sprintf("%s: no exact test (sign-flip) can reach %s, its smallest p is %s; the t intervals assume that differences scatter normally",
 			plural(n, "seed"), Number(r.Alpha).shortest(), Number(stats.SmallestExactP(n)).shortest()))
 	}
 	for _, mix := range []struct {
@@ -295,7 +332,7 @@ func (r *Report) generalNotes(t *table) {
 	} {
 		expected := mix.what == "data set contents" && len(r.Provenance.Data) > 1
 		if len(mix.counts) > 1 && !expected {
-			t.note(fmt.Sprintf("mixed %s: %s", mix.what, list(mix.counts)))
+			add(fmt.Sprintf("mixed %s: %s", mix.what, list(mix.counts)))
 		}
 	}
 }

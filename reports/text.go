@@ -32,9 +32,12 @@ func (r *Report) Text(w io.Writer, columns int) error {
 	for i, n := range t.notes {
 		paragraph(&s, n, superscript(i+1)+" ", strings.Repeat(" ", width(superscript(i+1))+1), columns)
 	}
+	for _, n := range t.general {
+		paragraph(&s, n, "", "  ", columns)
+	}
 	r.writeClaims(&s, columns)
 	s.WriteString("\n")
-	for _, command := range r.commands() {
+	for _, command := range r.commands("") {
 		s.WriteString("  " + command + "\n")
 	}
 	_, err := io.WriteString(w, s.String())
@@ -208,12 +211,13 @@ func (r *Report) paper(c Claim) string {
 	if c.Paper.Unit != "" {
 		s += " " + c.Paper.Unit
 	}
-	where, paper := c.Paper.Where, r.Source
-	if where != "" && paper != "" {
-		paper, _, _ = strings.Cut(paper, ", Table") // the study's table need not be the claim's
+	where := c.Paper.Where
+	paper, _, _ := strings.Cut(r.Source, ", Table") // the study's table need not be the claim's
+	switch {
+	case where == "":
+		where = r.Source
+	case !strings.Contains(where, paper):
 		where += " of " + paper
-	} else {
-		where += paper
 	}
 	if where != "" {
 		s += " (" + where + ")"
@@ -224,16 +228,22 @@ func (r *Report) paper(c Claim) string {
 // rule says how comparisons were tested, and at which levels.
 func (r *Report) rule() string {
 	var levels []string
+	brackets := ""
 	for _, c := range r.Claims {
 		if c.Level.known() {
 			levels = append(levels, fmt.Sprintf("%s at %.3g", c.ID, float64(c.Level)))
+		}
+		for _, p := range c.Parts {
+			if p.Low.known() {
+				brackets = " In brackets, the interval whose ends are one-sided bounds at that level."
+			}
 		}
 	}
 	if len(levels) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Comparisons: paired by seed, one-sided t tests of the opposite, Holm over %s at %s (%s). In brackets, the interval whose ends are one-sided bounds at that level.",
-		plural(len(levels), "claim"), Number(r.Alpha).shortest(), strings.Join(levels, ", "))
+	return fmt.Sprintf("Comparisons: paired by seed, one-sided t tests of the opposite, Holm over %s at %s (%s).%s",
+		plural(len(levels), "claim"), Number(r.Alpha).shortest(), strings.Join(levels, ", "), brackets)
 }
 
 // paragraph writes text broken at spaces to fit the columns, the first line

@@ -99,9 +99,10 @@ func (t tally) missing() string {
 	return s
 }
 
-// judgeCollapse decides a part about collapse by counting. A run that diverged
-// neither collapsed nor shows that it would not have, so it leaves the part
-// undecided, unless other runs decide it.
+// judgeCollapse decides a part about collapse by counting. It is supported if
+// all runs say so and contradicted if all say the opposite, so one run against
+// it rules out support before the others are in. A run that diverged neither
+// collapsed nor shows that it would not have: it is against both.
 func (r *Report) judgeCollapse(part ablations.Part) Part {
 	var t tally
 	for _, s := range part.Cells {
@@ -117,11 +118,11 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 		all, none = none, all
 	}
 	switch {
-	case t.results < t.all:
+	case all && t.results < t.all:
 		result.Verdict = NotRun
 	case all:
 		result.Verdict = Supported
-	case none:
+	case none && t.results == t.all:
 		result.Verdict = Contradicted
 	default:
 		result.Verdict = Inconclusive

@@ -131,8 +131,13 @@ func TestCollapseVerdicts(t *testing.T) {
 		{[]results.Outcome{ok, diverged}, Inconclusive, Inconclusive, 0},
 		{[]results.Outcome{gone, diverged}, Inconclusive, Inconclusive, 0.5},
 		{[]results.Outcome{diverged, diverged}, Inconclusive, Inconclusive, 0},
-		{[]results.Outcome{gone, ""}, NotRun, NotRun, 1},
-		{[]results.Outcome{ok, failed}, NotRun, NotRun, 0},
+		// Not all in: not run while the runs so far agree with what is asked.
+		{[]results.Outcome{gone, ""}, NotRun, Inconclusive, 1},
+		{[]results.Outcome{never, failed}, NotRun, Inconclusive, 1},
+		{[]results.Outcome{ok, failed}, Inconclusive, NotRun, 0},
+		{[]results.Outcome{ok, ""}, Inconclusive, NotRun, 0},
+		{[]results.Outcome{diverged, ""}, Inconclusive, Inconclusive, 0},
+		{[]results.Outcome{"", failed}, NotRun, NotRun, math.NaN()},
 		{[]results.Outcome{"", ""}, NotRun, NotRun, math.NaN()},
 	} {
 		study := &ablations.Study{Name: "s", Alpha: 0.05, Seeds: []int{1}, Claims: []ablations.Claim{

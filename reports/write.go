@@ -51,7 +51,7 @@ func (r *Report) render() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["report.md"] = []byte(r.markdown(drawings))
+	files["report.md"] = []byte(r.markdown(drawings, "./"+studyFile))
 	var json bytes.Buffer
 	if err := r.JSON(&json); err != nil {
 		return nil, err

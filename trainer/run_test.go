@@ -224,6 +224,17 @@ func TestInterruptedProbe(t *testing.T) {
 	}
 }
 
+// TestSimCLRRuns: the control method goes through a whole run.
+func TestSimCLRRuns(t *testing.T) {
+	c := small(config.NormGNWS)
+	c.Method, c.SimCLR.Temperature, c.Predictor, c.Norm.Predictor, c.Target = "simclr", 0.5, false, "", config.Target{Schedule: "constant"}
+	rec := newRecord()
+	rec.finish(t, c, t.TempDir())
+	if first, last := rec.metrics[0]["loss"], rec.metrics[15]["loss"]; !(last < first) {
+		t.Errorf("the loss went from %g to %g", first, last)
+	}
+}
+
 func TestBench(t *testing.T) {
 	c := small(config.NormGNWS)
 	s, err := Bench(c, 8, 2)

@@ -37,15 +37,20 @@ func newStep[T kernel.Float](m *net.Model[T], k kernel.Set[T], online, target *n
 	return s, s.graph.Compile()
 }
 
-// objective is the loss. BYOL compares the prediction from one view with the
-// target network's projection of the other; without a stop-gradient the
-// online network is its own target.
+// objective is the method's loss. BYOL compares the prediction from one view
+// with the target network's projection of the other; without a stop-gradient
+// the online network is its own target. SimCLR has neither predictor nor
+// target.
 func (s *step[T]) objective(m *net.Model[T], student *net.Network, target *net.Weights[T], x *G.Node) *G.Node {
-	if !m.Config.Target.StopGradient {
+	switch {
+	case m.Config.Method == "simclr":
+		return op.NTXent(s.graph.Kernels, student.Projection, m.Config.SimCLR.Temperature)
+	case m.Config.Target.StopGradient:
+		teacher := m.Build(s.graph, "target/", target, x, net.Train)
+		return op.BYOL[T](student.Prediction, op.StopGradient[T](teacher.Projection))
+	default:
 		return op.BYOL[T](student.Prediction, student.Projection)
 	}
-	teacher := m.Build(s.graph, "target/", target, x, net.Train)
-	return op.BYOL[T](student.Prediction, op.StopGradient[T](teacher.Projection))
 }
 
 // differentiate adds the gradients of loss to the graph.

@@ -92,6 +92,24 @@ func TestStepGradients(t *testing.T) {
 	}
 }
 
+// TestSimCLRStepGradients does the same for the other method.
+func TestSimCLRStepGradients(t *testing.T) {
+	for _, norm := range []string{config.NormBN, config.NormInit, config.NormGNWS} {
+		t.Run(norm, func(t *testing.T) {
+			m := tiny(norm, false, false)
+			m.Config.Method, m.Config.SimCLR.Temperature = "simclr", 0.5
+			s, online, _ := newTiny(t, m)
+			if loss := s.mustRun(t); !(loss > 0.01 && loss < 5) { // log(2B - 1) = 1.1 if all are equal
+				t.Fatalf("loss is %g", loss)
+			}
+			for i, p := range online.Trainable() {
+				grad := append([]float64(nil), s.grads[i]...)
+				checkSome(t, p.Name, p.Data, grad, func() float64 { return s.mustRun(t) })
+			}
+		})
+	}
+}
+
 // checkSome compares the gradient of a few elements with finite differences.
 func checkSome(t *testing.T, name string, data, grad []float64, loss func() float64) {
 	t.Helper()

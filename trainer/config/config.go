@@ -11,7 +11,7 @@ package config
 // Every field corresponds to one entry of Keys; the JSON names are the key's
 // path segments.
 type Config struct {
-	Method    string    `json:"method"` // "byol"
+	Method    string    `json:"method"` // "byol" or "simclr"
 	Data      Data      `json:"data"`
 	Encoder   Encoder   `json:"encoder"`
 	Norm      Norm      `json:"norm"`
@@ -21,6 +21,7 @@ type Config struct {
 	Epochs    int       `json:"epochs"` // passes over the training images
 	Optimizer Optimizer `json:"optimizer"`
 	Target    Target    `json:"target"`
+	SimCLR    SimCLR    `json:"simclr,omitzero"`
 	Augment   Augment   `json:"augment"`
 	Probe     Probe     `json:"probe"`
 }
@@ -78,11 +79,18 @@ type Optimizer struct {
 	Warmup      float64 `json:"warmup"` // share of all steps
 }
 
-// Target is the target network's update (BYOL, equation 1).
+// Target is the target network's update (BYOL, equation 1). SimCLR has no
+// target: 0, "constant" and false.
 type Target struct {
 	Tau          float64 `json:"tau"`           // base decay rate of the moving average
 	Schedule     string  `json:"schedule"`      // "cosine" to 1, or "constant"
 	StopGradient bool    `json:"stop_gradient"` // false: the online network is its own target, and gradients flow through it
+}
+
+// SimCLR is what only SimCLR (Chen et al. 2020) has. With another method it is
+// zero, and there are no such keys.
+type SimCLR struct {
+	Temperature float64 `json:"temperature,omitempty"` // of the NT-Xent loss
 }
 
 // Augment is the distribution that both views are drawn from (BYOL, appendix

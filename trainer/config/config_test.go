@@ -72,7 +72,7 @@ func TestCanonicalJSON(t *testing.T) {
 }
 
 // A key that is for one dataset only is part of its canonical form, and of
-// no other's.
+// no other's. TestSimCLR is about that of one method.
 func TestKeysOfOneDataset(t *testing.T) {
 	for _, c := range []struct {
 		settings Settings
@@ -102,6 +102,57 @@ func TestKeysOfOneDataset(t *testing.T) {
 	}
 	if message, near := UnknownKey("data.siez"); len(near) != 1 || near[0] != "data.size" {
 		t.Errorf("%s: %v", message, near)
+	}
+}
+
+// SimCLR's settings say nothing of a predictor or a target, and it alone has a
+// temperature.
+func TestSimCLR(t *testing.T) {
+	const want = `"norm":{"encoder":"ln","predictor":"","projector":"ln"},` +
+		`"optimizer":{"lr":0.1,"momentum":0.9,"name":"sgd","trust":0,"warmup":0.1,"weight_decay":0.0001},"predictor":false,` +
+		`"probe":{"every":1,"images":1000},"simclr":{"temperature":0.5},"target":{"schedule":"constant","stop_gradient":false,"tau":0}}`
+	for _, over := range []Settings{
+		{},
+		{"simclr.temperature": 0.5},
+		{"predictor": true, "norm.predictor": "init"},
+		{"predictor": false, "norm.predictor": "bn"},
+		{"predictor": false, "norm.predictor": ""},
+		{"norm.predictor": "gn+ws", "heads.hidden": int64(256)},
+		{"target.tau": 0.5, "target.schedule": "cosine", "target.stop_gradient": true},
+		{"target.stop_gradient": false},
+		{"data.size": int64(64)},
+	} {
+		s, problems := Resolve(Settings{"method": "simclr", "norm": "ln"}.Merge(over))
+		if got := string(s.JSON()); len(problems) > 0 || !strings.HasSuffix(got, want) {
+			t.Errorf("%v: got %s, %v, want %s at its end", over, got, problems, want)
+		}
+		if again, problems := Resolve(s); len(problems) > 0 || !reflect.DeepEqual(again, s) {
+			t.Errorf("%v: resolving twice gives %v, %v", over, again, problems)
+		}
+		typed, err := s.Config()
+		if err != nil || typed.Method != "simclr" || typed.SimCLR.Temperature != 0.5 || typed.Predictor || typed.Target != (Target{0, "constant", false}) {
+			t.Errorf("%v: %+v, %v", over, typed, err)
+		}
+		text, err := json.Marshal(typed)
+		if again, err2 := Parse(text); err != nil || err2 != nil || again != typed {
+			t.Errorf("%v: written and read it is %+v, %v, %v", over, again, err, err2)
+		}
+	}
+	s, problems := Resolve(Settings{"simclr.temperature": 0.1})
+	if got := string(s.JSON()); len(problems) > 0 || got != defaults {
+		t.Errorf("a temperature changes BYOL to %s, %v", got, problems)
+	}
+}
+
+// What SimCLR does without cannot be in its way.
+func TestSimCLRHasNoPredictor(t *testing.T) {
+	for _, s := range []Settings{
+		{"method": "simclr", "norm.predictor": "gn+ws", "heads.hidden": int64(100)},
+		{"method": "simclr", "norm": "ln", "norm.predictor": "bn", "batch": int64(2)},
+	} {
+		if _, problems := Resolve(s); len(problems) > 0 {
+			t.Errorf("%v: %v", s, problems)
+		}
 	}
 }
 
@@ -175,6 +226,7 @@ func TestResolveProblems(t *testing.T) {
 		want     []string // "path: part of the message"
 	}{
 		{"type of string", Settings{"data.name": int64(5)}, []string{`data.name: data.name must be "cifar10", "cifar100", "fashion-mnist", "mnist", "folder" or "generated", not 5`}},
+		{"SimCLR alone", Settings{"method": "simclr", "norm": "ln", "batch": int64(1)}, []string{"batch: batch = 1 leaves SimCLR no other image"}},
 		{"size", Settings{"data.name": "folder", "data.size": int64(7)}, []string{"data.size: data.size must be a whole number from 8 to 224, not 7"}},
 		{"size of another dataset", Settings{"data.size": int64(225)}, []string{"data.size: data.size must be a whole number from 8 to 224, not 225"}},
 		{"type of bool", Settings{"predictor": "yes"}, []string{`predictor: predictor must be true or false, not "yes"`}},
@@ -203,6 +255,9 @@ func TestResolveProblems(t *testing.T) {
 		{"batch of one for init", Settings{"batch": int64(1), "norm": "none", "norm.projector": "init"}, []string{`batch: batch = 1 has no statistics for norm.projector = "init"`}},
 		{"batch of one without statistics", Settings{"batch": int64(1), "norm": "ln"}, nil},
 		{"less than a batch", Settings{"data.train": int64(100)}, []string{"data.train: data.train = 100 is less than one batch of 128"}},
+		{"temperature", Settings{"method": "simclr", "simclr.temperature": 0.0}, []string{"simclr.temperature: simclr.temperature must be a number above 0 and at most 100, not 0"}},
+		{"temperature of another method", Settings{"simclr.temperature": 100.5}, []string{"simclr.temperature: "}},
+		{"method", Settings{"method": "moco"}, []string{`method: method must be "byol" or "simclr", not "moco"`}},
 		{"no trust", Settings{"optimizer.name": "lars", "optimizer.trust": 0.0}, []string{"optimizer.trust: "}},
 
 		// One mistake is one problem.
@@ -211,6 +266,9 @@ func TestResolveProblems(t *testing.T) {
 		{"bad width", Settings{"norm": "gn+ws", "encoder.width": "18"}, []string{"encoder.width: "}},
 		{"misspelled norm", Settings{"nrom": "gn+ws", "batch": int64(1)}, []string{"nrom: "}},
 		{"bad predictor", Settings{"predictor": "no", "norm.predictor": "bn"}, []string{"predictor: "}},
+		{"bad method", Settings{"method": "simcrl", "predictor": false, "norm.predictor": "bn"}, []string{"method: "}},
+		{"bad method, groups of what may be absent", Settings{"method": "simcrl", "norm.predictor": "gn+ws", "heads.hidden": int64(100)}, []string{"method: "}},
+		{"predictor's norm of SimCLR", Settings{"method": "simclr", "norm.predictor": "x"}, []string{"norm.predictor: norm.predictor must be"}},
 		{"reported before", Settings{"norm": Invalid, "batch": int64(1)}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -259,12 +317,15 @@ func TestConfig(t *testing.T) {
 }
 
 func TestParseIsStrict(t *testing.T) {
-	replace := func(old, new string) string {
-		if !strings.Contains(defaults, old) {
-			t.Fatalf("no %s in the defaults", old)
+	replaceIn := func(text, old, new string) string {
+		if !strings.Contains(text, old) {
+			t.Fatalf("no %s in %s", old, text)
 		}
-		return strings.Replace(defaults, old, new, 1)
+		return strings.Replace(text, old, new, 1)
 	}
+	replace := func(old, new string) string { return replaceIn(defaults, old, new) }
+	contrastive, _ := Resolve(Settings{"method": "simclr"})
+	simclr := func(old, new string) string { return replaceIn(string(contrastive.JSON()), old, new) }
 	for _, c := range []struct{ name, text, want string }{
 		{"syntax", "{", "unexpected EOF"},
 		{"more", defaults + "{}", "more after"},
@@ -279,6 +340,12 @@ func TestParseIsStrict(t *testing.T) {
 		{"combination", replace(`"batch":128`, `"batch":1`), "batch = 1 has no statistics"},
 		{"key of another dataset", replace(`"name":"cifar10"`, `"name":"cifar10","size":32`), `data.size is for data.name = "folder" only`},
 		{"missing key of a dataset", replace(`"name":"cifar10"`, `"name":"folder"`), "data.size is missing"},
+		{"key of another method", replace(`"target":`, `"simclr":{"temperature":0.5},"target":`), `simclr.temperature is for method = "simclr" only`},
+		{"missing key of a method", simclr(`"simclr":{"temperature":0.5},`, ""), "simclr.temperature is missing"},
+		{"predictor of SimCLR", simclr(`"predictor":false`, `"predictor":true`), "norm.predictor must be"},
+		{"predictor's norm of SimCLR", simclr(`"predictor":""`, `"predictor":"bn"`), `norm.predictor is "bn" where the other settings make it ""`},
+		{"target of SimCLR", simclr(`"tau":0`, `"tau":0.99`), "target.tau is 0.99 where the other settings make it 0"},
+		{"gradient of SimCLR", simclr(`"stop_gradient":false`, `"stop_gradient":true`), "target.stop_gradient is true where the other settings make it false"},
 		{"not canonical", replace(`"trust":0`, `"trust":0.5`), "optimizer.trust is 0.5 where the other settings make it 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,25 +20,31 @@ type Key struct {
 	Min, Max         float64
 	OpenMin, OpenMax bool
 
-	// Only is the dataset (data.name) that alone gives the key a meaning, if
-	// there is one. Resolved settings with another dataset lack the key.
-	Only string
+	// Only is the setting that alone gives the key a meaning; the zero value
+	// is none. Resolved settings with another one lack the key.
+	Only Only
 
 	Says string // one line for help
 }
+
+// Only is a condition on settings: the key at Path has the value Value.
+type Only struct{ Path, Value string }
+
+// String writes the condition as a study does.
+func (o Only) String() string { return fmt.Sprintf("%s = %q", o.Path, o.Value) }
 
 var norms = []string{NormBN, NormLN, NormNone, NormNoneAffine, NormInit, NormGNWS}
 
 // Keys holds every key of Config, in Config's order. A run's settings are
 // resolved when they hold exactly these, but for the keys that are for
-// another dataset only.
+// other settings only.
 var Keys = []Key{
-	oneOf("method", "the self-supervised method", "byol"),
+	oneOf("method", "the self-supervised method; simclr has no predictor and no target, whatever their keys say", "byol", "simclr"),
 
 	oneOf("data.name", "the dataset", "cifar10", "cifar100", "fashion-mnist", "mnist", "folder", "generated"),
 	whole("data.train", 0, 0, 10_000_000, "training images; 0 = all of them"),
 	whole("data.test", 0, 0, 10_000_000, "test images of the evaluations; 0 = all of them"),
-	only("folder", whole("data.size", 32, 8, 224, "pixels that the images of \"folder\" are resized to, in width and height")),
+	only("data.name", "folder", whole("data.size", 32, 8, 224, "pixels that the images of \"folder\" are resized to, in width and height")),
 
 	oneOf("encoder.arch", "a CIFAR ResNet: 3 stages of 1, 2 or 3 blocks, or resnet18's 4 stages of 2", "resnet8", "resnet14", "resnet20", "resnet18"),
 	whole("encoder.width", 16, 1, 1024, "channels of the first stage; each later stage doubles them"),
@@ -50,7 +56,7 @@ var Keys = []Key{
 	whole("heads.hidden", 256, 1, 65536, "hidden units of projector and predictor"),
 	whole("heads.out", 64, 2, 65536, "outputs of projector and predictor"),
 
-	{Path: "predictor", Default: true, Says: "whether the online network ends in a predictor"},
+	{Path: "predictor", Default: true, Says: "whether the online network ends in a predictor; simclr has none"},
 	whole("batch", 128, 1, 65536, "images a step; each is seen in two views"),
 	whole("epochs", 20, 1, 1_000_000, "passes over the training images"),
 
@@ -64,6 +70,8 @@ var Keys = []Key{
 	number("target.tau", 0.99, 0, 1, "base decay rate of the target's moving average; 1 = a fixed random target"),
 	oneOf("target.schedule", "how the decay rate goes: up to 1 along a cosine, or not at all", "cosine", "constant"),
 	{Path: "target.stop_gradient", Default: true, Says: "false: the online network is its own target, and gradients flow through it"},
+
+	only("method", "simclr", above(number("simclr.temperature", 0.5, 0, 100, "temperature of SimCLR's NT-Xent loss"))),
 
 	above(number("augment.crop_min", 0.2, 0, 1, "smallest area share of the random resized crop")),
 	number("augment.flip", 0.5, 0, 1, "probability of a horizontal flip"),
@@ -102,7 +110,7 @@ func number(path string, def, min, max float64, says string) Key {
 func above(k Key) Key { k.OpenMin = true; return k }
 func below(k Key) Key { k.OpenMax = true; return k }
 
-func only(dataset string, k Key) Key { k.Only = dataset; return k }
+func only(path, value string, k Key) Key { k.Only = Only{path, value}; return k }
 
 var (
 	keyIndex = map[string]int{}      // position in Keys, by path
@@ -139,17 +147,8 @@ func KeyAt(path string) (Key, bool) {
 }
 
 // Group returns the names of the keys in the table at path ("data": name,
-// train, test), or nil if no key lies below path. Keys that are for one
-// dataset only are left out.
-func Group(path string) []string {
-	var common []string
-	for _, name := range groups[path] {
-		if k, _ := KeyAt(path + "." + name); k.Only == "" {
-			common = append(common, name)
-		}
-	}
-	return common
-}
+// train, test, size), or nil if no key lies below path.
+func Group(path string) []string { return groups[path] }
 
 // Allows says what the key accepts, as it goes after "must be".
 func (k Key) Allows() string {

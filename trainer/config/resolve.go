@@ -48,6 +48,11 @@ var normPaths = [3]string{"norm.encoder", "norm.projector", "norm.predictor"}
 // without a meaning here get one fixed value, so that equal work has equal
 // settings. Resolved settings resolve to themselves.
 //
+// SimCLR has neither predictor nor target: whatever is set about them, even
+// norm.predictor, has no meaning, and its settings say predictor = false and
+// target.stop_gradient = false. Keys that are for other settings only
+// (Key.Only) are left out.
+//
 // The problems are sorted by path. Where there are any, the settings are of no
 // use.
 func Resolve(s Settings) (Settings, []Problem) {
@@ -154,7 +159,8 @@ func (r *resolver) flag(path string) bool   { return r.out[path].(bool) }
 
 // combine checks what keys mean together and makes the result canonical.
 func (r *resolver) combine() {
-	r.dataset()
+	r.conditions()
+	r.method()
 	r.predictor()
 	r.groups()
 	r.batch()
@@ -162,14 +168,27 @@ func (r *resolver) combine() {
 	r.target()
 }
 
-// dataset drops the keys that are for another dataset only. They are gone
+// conditions drops the keys that are for other settings only. They are gone
 // rather than fixed to some value, so that such a key, when it came to be,
-// changed no identity of a run on the datasets that do without it.
-func (r *resolver) dataset() {
+// changed no identity of a run that does without it.
+func (r *resolver) conditions() {
 	for i := range Keys {
-		if k := &Keys[i]; k.Only != "" && k.Only != r.text("data.name") {
+		if k := &Keys[i]; k.Only != (Only{}) && k.Only.Value != r.text(k.Only.Path) {
 			delete(r.out, k.Path)
 		}
+	}
+}
+
+// method gives what SimCLR lacks its one value; target does the rest.
+func (r *resolver) method() {
+	if !r.ok("method") {
+		r.spoil("norm.predictor") // there may be no predictor
+		return
+	}
+	if r.text("method") == "simclr" {
+		r.out["predictor"] = false
+		r.out["norm.predictor"] = ""
+		r.out["target.stop_gradient"] = false
 	}
 }
 
@@ -179,9 +198,9 @@ func (r *resolver) predictor() {
 	if r.flag("predictor") || !r.ok("predictor") {
 		return
 	}
-	v, explicit := r.raw["norm.predictor"]
-	if explicit && v != "" && r.ok("norm.predictor") {
-		r.report("norm.predictor", "norm.predictor = %s needs a predictor, but predictor = false; leave norm.predictor out or set predictor = true", show(v))
+	v := r.text("norm.predictor")
+	if _, explicit := r.raw["norm.predictor"]; explicit && v != "" && r.ok("norm.predictor") {
+		r.report("norm.predictor", "norm.predictor = %q needs a predictor, but predictor = false; leave norm.predictor out or set predictor = true", v)
 	}
 	r.out["norm.predictor"] = ""
 }
@@ -249,6 +268,10 @@ func (r *resolver) batch() {
 		r.report("data.train", "data.train = %d is less than one batch of %d: no step would be made; take at least %d, or 0 for all images", train, batch, batch)
 	}
 	if batch > 1 {
+		return
+	}
+	if r.text("method") == "simclr" && r.ok("method") {
+		r.report("batch", "batch = 1 leaves SimCLR no other image to compare with; take at least 2")
 		return
 	}
 	for _, c := range normPaths {

@@ -109,7 +109,7 @@ func Parse(text []byte) (Config, error) {
 		case meant && !ok:
 			return Config{}, fmt.Errorf("configuration: %s is missing", k.Path)
 		case ok && !meant:
-			return Config{}, fmt.Errorf("configuration: %s is for data.name = %q only", k.Path, k.Only)
+			return Config{}, fmt.Errorf("configuration: %s is for %s only", k.Path, k.Only)
 		case v != want:
 			return Config{}, fmt.Errorf("configuration: %s is %s where the other settings make it %s", k.Path, show(v), show(want))
 		}

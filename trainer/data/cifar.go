@@ -8,7 +8,8 @@ import (
 // cifar10 and cifar100 are CIFAR-10 and CIFAR-100 in their "binary versions"
 // (Krizhevsky 2009, and the sets' home page). CIFAR-10's official files hold
 // 10,000 records each; CIFAR-100's training file holds 50,000. Any whole
-// number is read.
+// number is read, so that parts of the sets will do; a file that is cut between
+// two records is told from such a part by SHA256SUMS alone.
 var (
 	cifar10 = source{
 		name:    "cifar10",
@@ -88,9 +89,12 @@ func (c cifarFormat) appendTo(s *Split, f *folder, name string) error {
 	}
 	pixels := len(c.labels) // where a record's pixels begin
 	size := pixels + 3*cifarPlane
-	if len(raw) == 0 || len(raw)%size != 0 {
-		return fmt.Errorf("%s holds %d bytes, which is not a whole number of %d-byte records: it is truncated or not %s's binary version; install it again",
-			path, len(raw), size, c.title)
+	if len(raw) == 0 {
+		return fmt.Errorf("%s is empty; install it again", path)
+	}
+	if rest := len(raw) % size; rest != 0 {
+		return fmt.Errorf("%s, record %d: it ends after %d of %d bytes, so the file (%d bytes) is truncated or not %s's binary version; install it again",
+			path, len(raw)/size, rest, size, len(raw), c.title)
 	}
 	for i := 0; i < len(raw)/size; i++ {
 		record := raw[i*size : (i+1)*size]

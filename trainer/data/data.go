@@ -60,10 +60,10 @@ func Load(c config.Data, dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Train, err = s.Train.subset(c.Train, c.Name, "training"); err != nil {
+	if s.Train, err = s.Train.subset(c.Train, "data.train", c.Name, "training"); err != nil {
 		return nil, err
 	}
-	if s.Test, err = s.Test.subset(c.Test, c.Name, "test"); err != nil {
+	if s.Test, err = s.Test.subset(c.Test, "data.test", c.Name, "test"); err != nil {
 		return nil, err
 	}
 	s.Name = c.Name
@@ -72,10 +72,10 @@ func Load(c config.Data, dir string) (*Set, error) {
 }
 
 // subset returns n images of s (0 = all), shuffled by a permutation that
-// depends on nothing but the number of images in s.
-func (s Split) subset(n int, name, kind string) (Split, error) {
+// depends on nothing but the number of images in s. key is where n is from.
+func (s Split) subset(n int, key, name, kind string) (Split, error) {
 	if n > s.Len() {
-		return Split{}, fmt.Errorf("%d %s images of %s are asked for, but there are only %d", n, kind, name, s.Len())
+		return Split{}, fmt.Errorf("%s = %d, but %s has only %d %s images", key, n, name, s.Len(), kind)
 	}
 	if n == 0 {
 		n = s.Len()

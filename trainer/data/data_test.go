@@ -123,8 +123,8 @@ func TestLoadErrors(t *testing.T) {
 		want string
 	}{
 		{config.Data{Name: "imagenet"}, `no dataset "imagenet"; known are cifar10, cifar100, fashion-mnist, mnist, folder, generated`},
-		{config.Data{Name: "generated", Train: 2001}, "2001 training images of generated are asked for, but there are only 2000"},
-		{config.Data{Name: "generated", Test: 501}, "501 test images of generated are asked for, but there are only 500"},
+		{config.Data{Name: "generated", Train: 2001}, "data.train = 2001, but generated has only 2000 training images"},
+		{config.Data{Name: "generated", Test: 501}, "data.test = 501, but generated has only 500 test images"},
 	} {
 		_, err := Load(test.data, "")
 		wantError(t, err, test.want)

@@ -178,13 +178,13 @@ func TestBadFiles(t *testing.T) {
 		contents []byte // nil: the file is removed
 		want     string
 	}{
-		{"cifar truncated", cifarFile, record(1)[:3000], "3000 bytes, which is not a whole number of 3073-byte records"},
-		{"cifar a byte too many", cifarFile, append(record(1), 0), "3074 bytes"},
-		{"cifar empty", cifarFile, []byte{}, "0 bytes"},
+		{"cifar truncated", cifarFile, record(1)[:3000], "record 0: it ends after 3000 of 3073 bytes, so the file (3000 bytes) is truncated or not CIFAR-10's binary version"},
+		{"cifar a byte too many", cifarFile, append(record(1), 0), "record 1: it ends after 1 of 3073 bytes, so the file (3074 bytes)"},
+		{"cifar empty", cifarFile, []byte{}, "is empty"},
 		{"cifar label", cifarFile, append(record(1), record(10)...), "record 1: label 10"},
 		{"cifar missing", cifarFile, nil, "is missing"},
 
-		{"cifar100 truncated", "train.bin", record(1, 1)[:3073], "3073 bytes, which is not a whole number of 3074-byte records: it is truncated or not CIFAR-100's binary version"},
+		{"cifar100 truncated", "train.bin", record(1, 1)[:3073], "record 0: it ends after 3073 of 3074 bytes, so the file (3073 bytes) is truncated or not CIFAR-100's binary version"},
 		{"cifar100 class", "test.bin", slices.Concat(record(1, 1), record(1, 100)), "record 1: label 100, but the classes are 0 to 99"},
 		{"cifar100 superclass", "train.bin", record(20, 1), "record 0: label 20, but the superclasses are 0 to 19"},
 		{"cifar100 missing", "test.bin", nil, "is missing"},
@@ -258,6 +258,23 @@ func TestSHA256SUMS(t *testing.T) {
 		_, err = Load(c, dir)
 		wantError(t, err, "SHA256SUMS, line 2")
 	}
+}
+
+// A file that ends between two records may be a part of the set; only a
+// checksum knows better.
+func TestCutBetweenRecords(t *testing.T) {
+	dir := cifarFolder(t)
+	whole, err := os.ReadFile(filepath.Join(dir, "data_batch_1.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "data_batch_1.bin", whole[:len(whole)/2])
+	if s, err := Load(config.Data{Name: "cifar10"}, dir); err != nil || s.Train.Len() != 9 {
+		t.Errorf("got %v, %v", s, err)
+	}
+	write(t, dir, sumsFile, []byte(digestOf(whole)+"  data_batch_1.bin\n"))
+	_, err = Load(config.Data{Name: "cifar10"}, dir)
+	wantError(t, err, filepath.Join(dir, "data_batch_1.bin")+" is not what SHA256SUMS beside it says")
 }
 
 func TestSHA256SUMSOfCIFAR100(t *testing.T) {
@@ -390,7 +407,7 @@ func TestFindTellsMNISTApart(t *testing.T) {
 		}
 	}
 	_, err := Load(config.Data{Name: "mnist"}, bare)
-	wantError(t, err, "no mnist images in "+bare, "FOLDER/mnist", "ABLATE_DATA")
+	wantError(t, err, "no mnist images (data.name = \"mnist\") in "+bare, "FOLDER/mnist", "ABLATE_DATA")
 }
 
 func TestFindMissing(t *testing.T) {
@@ -409,7 +426,7 @@ func TestFindMissing(t *testing.T) {
 	if !errors.Is(err, ErrMissing) {
 		t.Errorf("error %v is not ErrMissing", err)
 	}
-	wantError(t, err, "no fashion-mnist images in "+empty, "apt install dataset-fashion-mnist", "ABLATE_DATA")
+	wantError(t, err, "no fashion-mnist images (data.name = \"fashion-mnist\") in "+empty, "apt install dataset-fashion-mnist", "ABLATE_DATA")
 
 	t.Setenv("ABLATE_DATA", filepath.Join(empty, "slip"))
 	_, err = Load(config.Data{Name: "cifar10"}, "")

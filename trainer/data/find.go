@@ -39,8 +39,8 @@ func (s source) find(dir string) (*folder, error) {
 			}
 		}
 	}
-	return nil, missingError{fmt.Sprintf("no %s images in %s (nor in their folders %s). %s",
-		s.name, strings.Join(places, ", "), strings.Join(s.folders, ", "), s.get)}
+	return nil, missingError{fmt.Sprintf("no %s images (data.name = %q) in %s (nor in their folders %s). %s",
+		s.name, s.name, strings.Join(places, ", "), strings.Join(s.folders, ", "), s.get)}
 }
 
 // candidates lists the folders that may hold the source's files at a place.
