@@ -263,13 +263,13 @@ func (x *execution) crashed(t *task, ended error) {
 	if damage := x.distrust(t); damage != "" {
 		reason = damage
 	}
-	if err := x.Store.EndAttempt(t.id, a.N, results.Failed, reason); err != nil {
-		x.fail(err)
-		return
-	}
 	t.failures++
 	if t.failures > x.Retries {
 		x.failed(t, a, reason)
+		return
+	}
+	if err := x.Store.RetryAttempt(t.id, a.N, reason); err != nil {
+		x.fail(err)
 		return
 	}
 	pause := x.backoff(t.failures)
@@ -287,8 +287,12 @@ func (x *execution) backoff(failures int) time.Duration {
 	return first << min(failures-1, 10)
 }
 
-// failed counts a run that failed for good.
+// failed records and counts a run that failed for good.
 func (x *execution) failed(t *task, a worker.Attempt, reason string) {
+	if err := x.Store.EndAttempt(t.id, a.N, results.Failed, reason); err != nil {
+		x.fail(err)
+		return
+	}
 	x.summary.Failed = append(x.summary.Failed, Failure{ID: t.id, Cell: t.cell, Seed: t.seed, Reason: reason, Log: a.Stderr()})
 	x.summary.Outcomes[results.Failed]++
 	run, err := x.Store.Run(t.id)

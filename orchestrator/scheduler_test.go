@@ -247,6 +247,20 @@ func (d *recorded) Say(text string) {
 	d.said = append(d.said, text)
 }
 
+// awaitSaid waits until something was said.
+func (d *recorded) awaitSaid(t *testing.T, text string) {
+	for range 6000 {
+		d.mu.Lock()
+		said := strings.Join(d.said, "\n")
+		d.mu.Unlock()
+		if strings.Contains(said, text) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("waited in vain for %q", text)
+}
+
 // await waits until a run is at step 5.
 func (d *recorded) await(t *testing.T, id string) {
 	for range 6000 {
@@ -299,6 +313,30 @@ func TestSchedulerRetries(t *testing.T) {
 	}
 	if want := "bn seed 1: attempt 1 failed (panic: no luck); trying again in 1ms"; !slices.Contains(f.shown.said, want) {
 		t.Errorf("said %q", f.shown.said)
+	}
+}
+
+// A run that waits for its retry has not failed.
+func TestSchedulerWaitsForRetry(t *testing.T) {
+	f := newFixture(t)
+	f.tell("fail-1")
+	s := f.scheduler(1)
+	s.Backoff = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		f.shown.awaitSaid(t, "trying again")
+		cancel()
+	}()
+	if summary, err := s.Run(ctx, f.plan); err != nil || !summary.Interrupted || len(summary.Failed) > 0 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	first := f.plan.Runs[0]
+	run, err := f.store.Run(first.ID)
+	if err != nil || run.Outcome != "" || run.Reason != "" {
+		t.Errorf("%+v, %v", run, err)
+	}
+	if a := f.attempts(first); len(a) != 1 || a[0].Outcome != results.Failed || a[0].Reason != "not today" {
+		t.Errorf("attempts %+v", a)
 	}
 }
 

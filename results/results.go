@@ -3,7 +3,10 @@
 // look at any time.
 package results
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Outcome is how a run ended.
 type Outcome string
@@ -24,14 +27,12 @@ func (o Outcome) IsResult() bool {
 	return o == Completed || o == Collapsed || o == NeverSeparated || o == Diverged
 }
 
+// Outcomes lists the outcomes in the order in which they are counted up:
+// results first.
+var Outcomes = []Outcome{Completed, Collapsed, NeverSeparated, Diverged, Failed, Cancelled, TimedOut}
+
 // known reports whether o is one of the outcomes.
-func (o Outcome) known() bool {
-	switch o {
-	case Completed, Collapsed, NeverSeparated, Diverged, Failed, Cancelled, TimedOut:
-		return true
-	}
-	return false
-}
+func (o Outcome) known() bool { return slices.Contains(Outcomes, o) }
 
 // Study is a study as it was when it was started: text, overrides, cells and
 // which run stands in which place.

@@ -260,6 +260,25 @@ func TestStudyNotFound(t *testing.T) {
 	}
 }
 
+func TestOutlines(t *testing.T) {
+	s := newStore(t)
+	for _, name := range []string{"first", "second"} {
+		study, runs := sample(name)
+		save(t, s, study, runs)
+	}
+	outlines, err := s.Outlines()
+	if err != nil || len(outlines) != 2 || outlines[0].Name != "second" || outlines[1].Name != "first" || outlines[0].Slots != nil {
+		t.Fatalf("%+v, %v", outlines, err)
+	}
+	whole, err := s.StudyByID(outlines[1].ID)
+	if err != nil || whole.Name != "first" || len(whole.Slots) == 0 {
+		t.Errorf("%+v, %v", whole, err)
+	}
+	if _, err := s.StudyByID(99); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func TestRunByPrefix(t *testing.T) {
 	s := newStore(t)
 	study, runs := sample("s")
@@ -301,6 +320,7 @@ func TestUnknownRun(t *testing.T) {
 		"BeginAttempt":              s.BeginAttempt("zz", 1),
 		"EndAttempt":                s.EndAttempt("zz", 1, Completed, ""),
 		"EndAttempt of no attempt":  s.EndAttempt("aa", 1, Completed, ""),
+		"RetryAttempt of none":      s.RetryAttempt("aa", 1, ""),
 		"Ingest":                    s.Ingest("zz", 1, "nowhere"),
 		"Ingest of no attempt":      s.Ingest("aa", 1, "nowhere"),
 		"a prefix is no id":         s.BeginAttempt("a", 1),
@@ -325,6 +345,9 @@ func TestOutcomeIsOfTheNewestAttempt(t *testing.T) {
 	e := func(n int, o Outcome, why string) func(*Store) error {
 		return func(s *Store) error { return s.EndAttempt("aa", n, o, why) }
 	}
+	retry := func(n int) func(*Store) error {
+		return func(s *Store) error { return s.RetryAttempt("aa", n, "exit 1") }
+	}
 	tests := []struct {
 		name  string
 		calls []func(*Store) error
@@ -340,6 +363,10 @@ func TestOutcomeIsOfTheNewestAttempt(t *testing.T) {
 		{"interrupted, then its journal has an outcome", []func(*Store) error{b(1), e(1, "", ""), e(1, Completed, "")}, want{outcome: Completed, attempts: 1, states: "ended"}},
 		{"a retry reopens", []func(*Store) error{b(1), e(1, Failed, "exit 1"), b(2)}, want{attempts: 2, running: true, states: "ended running"}},
 		{"and ends anew", []func(*Store) error{b(1), e(1, Failed, "exit 1"), b(2), e(2, Completed, "")}, want{outcome: Completed, attempts: 2, states: "ended ended"}},
+		{"to be tried again", []func(*Store) error{b(1), retry(1)}, want{attempts: 1, states: "ended"}},
+		{"tried again", []func(*Store) error{b(1), retry(1), b(2), e(2, Failed, "exit 2")}, want{outcome: Failed, reason: "exit 2", attempts: 2, states: "ended ended"}},
+		{"a result is not tried again", []func(*Store) error{b(1), e(1, Collapsed, "flat"), retry(1)}, want{outcome: Collapsed, reason: "flat", attempts: 1, states: "ended"}},
+		{"nor the failure of an older attempt", []func(*Store) error{b(1), b(2), e(2, Failed, "exit 2"), retry(1)}, want{outcome: Failed, reason: "exit 2", attempts: 2, states: "fenced ended"}},
 		{"a fenced attempt is silent", []func(*Store) error{b(1), b(2), e(1, Completed, "late")}, want{attempts: 2, running: true, states: "fenced running"}},
 		{"even after the newer ended", []func(*Store) error{b(1), b(2), e(2, Diverged, "NaN"), e(1, Completed, "late")}, want{outcome: Diverged, reason: "NaN", attempts: 2, states: "fenced ended"}},
 		{"and if it was interrupted", []func(*Store) error{b(1), e(1, "", ""), b(2), e(1, Completed, "late")}, want{attempts: 2, running: true, states: "interrupted running"}},

@@ -128,11 +128,35 @@ func (s *Store) Study(name string) (*Study, error) {
 	return &found[0], nil
 }
 
+// StudyByID returns the study with that ID. Its slots are in the order of cells
+// and seeds.
+func (s *Store) StudyByID(id int64) (*Study, error) {
+	found, err := s.studies(`WHERE key = ?`, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, notFound(fmt.Sprintf("the store %s has no study with the ID %d", s.dir, id))
+	}
+	return &found[0], nil
+}
+
+// Outlines returns all studies without their cells and slots, the newest
+// first. Unlike Studies it is quick however large they are.
+func (s *Store) Outlines() ([]Study, error) {
+	outlines, err := s.outlines("")
+	return outlines, s.explain(err)
+}
+
+func (s *Store) outlines(where string, args ...any) ([]Study, error) {
+	return collect(s.db, `SELECT key, name, text, sets, created, started FROM studies `+where+` ORDER BY turn DESC`,
+		scanStudy, args...)
+}
+
 // studies returns the studies of a WHERE clause, or all, the newest first. It
 // takes several queries, but of a study only the time of its start changes.
 func (s *Store) studies(where string, args ...any) ([]Study, error) {
-	studies, err := collect(s.db, `SELECT key, name, text, sets, created, started FROM studies `+where+` ORDER BY turn DESC`,
-		scanStudy, args...)
+	studies, err := s.outlines(where, args...)
 	for i := 0; err == nil && i < len(studies); i++ {
 		err = s.fillStudy(&studies[i])
 	}

@@ -26,6 +26,10 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		if len(arg) > 1 && arg[0] == '-' {
 			name, value, attached := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 			f := find(flagsOf(app, cmd), name)
+			if n := attachedNumber(arg); f == nil && n != "" {
+				name, value, attached = arg[1:2], n, true
+				f = find(flagsOf(app, cmd), name)
+			}
 			if f == nil {
 				return nil, unknownFlag(app, cmd, arg)
 			}
@@ -48,6 +52,8 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		case sub != nil && len(rest) == 0:
 			cmd = sub
 			path = append(path, arg)
+		case cmd == nil && (arg == "help" || arg == "version"):
+			options = append(options, "--"+arg)
 		case cmd == nil || len(cmd.Subcommands) > 0:
 			return nil, unknownCommand(path, subcommands(app, cmd), arg)
 		default:
@@ -64,6 +70,14 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		arranged = slices.Concat(arranged, []string{"--"}, rest)
 	}
 	return arranged, nil
+}
+
+// attachedNumber returns the number of a flag like -j2, or "".
+func attachedNumber(arg string) string {
+	if len(arg) > 2 && arg[1] != '-' && arg[2] >= '0' && arg[2] <= '9' {
+		return arg[2:]
+	}
+	return ""
 }
 
 // flagsOf lists the flags that may be used with cmd. Before the command is

@@ -13,6 +13,12 @@ func TestArrange(t *testing.T) {
 		{"run quick --jobs 2", "run --jobs=2 -- quick"},
 		{"run --jobs 2 quick", "run --jobs=2 -- quick"},
 		{"run quick -j=2 --set a=1 --set b=2", "run --jobs=2 --set=a=1 --set=b=2 -- quick"},
+		{"run quick -j1", "run --jobs=1 -- quick"},
+		{"-j12 run quick", "run --jobs=12 -- quick"},
+		{"help", "--help"},
+		{"help run", "run --help"},
+		{"version", "--version"},
+		{"show help", "show -- help"},
 		{"--store X run quick", "run --store=X -- quick"},
 		{"run quick --store X", "run --store=X -- quick"},
 		{"report quick --json --out D", "report --json --out=D -- quick"},
@@ -39,7 +45,7 @@ func TestArrange(t *testing.T) {
 func TestArrangeRefuses(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"rnu quick", `there is no command "rnu"; did you mean run?`},
-		{"frobnicate", `there is no command "frobnicate"; there is run, plan, status, show, report, studies, keys`},
+		{"frobnicate", `there is no command "frobnicate"; there is run, plan, status, show, report, studies, keys, bench`},
 		{"studies shw quick", `there is no command "studies shw"; did you mean show?`},
 		{"run quick --job 2", "run has no flag --job; did you mean --jobs?"},
 		{"run quick --jsno", "run has no flag --jsno; it has --set, --jobs, --retries, --out, --data, --store, --help"},

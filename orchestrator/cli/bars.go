@@ -72,7 +72,11 @@ func (b *bars) Progress(active []orchestrator.Status, total orchestrator.Total) 
 	for _, s := range active {
 		done += s.Fraction()
 		if l := b.runs[s.ID]; l != nil && s.Steps > 0 {
-			l.set(s.Fraction(), fmt.Sprintf("%3.0f %% %s%s", 100*s.Fraction(), s.Phase, speed(s)))
+			right := fmt.Sprintf("%3.0f %%", 100*s.Fraction())
+			if s.Phase != "" {
+				right += " " + s.Phase
+			}
+			l.set(s.Fraction(), right+speed(s))
 		}
 	}
 	b.total.set(done/float64(max(1, total.All)), progressOf(total))
@@ -87,8 +91,9 @@ func (b *bars) Idle(s orchestrator.Status) { b.drop(s.ID) }
 
 func (b *bars) Say(text string) { b.say("ablate: " + text) }
 
-// say prints a line above the bars.
-func (b *bars) say(text string) { fmt.Fprintln(b.p, text) }
+// say prints a line above the bars, over what the terminal may have put there:
+// a Ctrl-C leaves a ^C, and the cursor behind it.
+func (b *bars) say(text string) { fmt.Fprintf(b.p, "\r\x1b[K%s\n", printable(text)) }
 
 func (b *bars) drop(id string) {
 	if l := b.runs[id]; l != nil {

@@ -17,7 +17,6 @@ import (
 
 	"ablate/ablations"
 	"ablate/orchestrator/worker"
-	"ablate/results"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -84,10 +83,13 @@ func complain(stderr io.Writer, err error) {
 	switch {
 	case errors.As(err, &wrong):
 		for _, e := range wrong {
-			fmt.Fprintln(stderr, e)
+			fmt.Fprintln(stderr, printable(e.Error()))
 		}
 	case err.Error() != "":
-		fmt.Fprintf(stderr, "ablate: %v\n", err)
+		text := "ablate: " + err.Error()
+		for line := range strings.SplitSeq(text, "\n") {
+			fmt.Fprintln(stderr, printable(line))
+		}
 	}
 }
 
@@ -112,6 +114,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"ablate run quick            run the shipped study \"quick\" and report on it\n" +
 			"ablate report quick         the report again\n" +
 			"ablate studies              what else is there",
+		Description: "Exit codes: 0 done; 1 a run failed, or nothing could be done; 2 a wrong command\n" +
+			"line or study; 3 a claim is contradicted, with report --check; 130 interrupted.",
 		Version:                   worker.Version(),
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
@@ -130,6 +134,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	return app
 }
 
+// defaultStore is the store where no other is named.
+const defaultStore = ".ablate"
+
 // tame makes a command's errors of usage ours to print, and lets --store stand
 // with every command.
 func tame(c *cli.Command) {
@@ -139,7 +146,10 @@ func tame(c *cli.Command) {
 	}
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 		text := strings.TrimSuffix(err.Error(), ": parse error")
-		return usageError{strings.Replace(text, " for flag -", " for flag --", 1)}
+		for _, before := range []string{" for flag -", " for -"} {
+			text = strings.Replace(text, before, before+"-", 1)
+		}
+		return usageError{text}
 	}
 	for _, sub := range c.Subcommands {
 		tame(sub)
@@ -149,7 +159,7 @@ func tame(c *cli.Command) {
 // The flags that several commands have.
 
 func storeFlag() cli.Flag {
-	return &cli.StringFlag{Name: "store", Value: ".ablate", EnvVars: []string{"ABLATE_STORE"}, Usage: "the `DIR` of all results, checkpoints and logs", TakesFile: true}
+	return &cli.StringFlag{Name: "store", Value: defaultStore, EnvVars: []string{"ABLATE_STORE"}, Usage: "the `DIR` of all results, checkpoints and logs", TakesFile: true}
 }
 
 func outFlag() cli.Flag {
@@ -160,6 +170,11 @@ func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 }
 
+// choiceFlag chooses among the studies of a name in the store.
+func choiceFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "set", Usage: "the study as it was run with this `KEY=VALUE`; \"\" for no overrides"}
+}
+
 func setFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "set", Usage: "override a key of the study's base with `KEY=VALUE`, see \"ablate keys\""}
 }
@@ -167,43 +182,6 @@ func setFlag() cli.Flag {
 func dataFlag() cli.Flag {
 	return &cli.StringFlag{Name: "data", Usage: "the `DIR` of the datasets", DefaultText: "what ABLATE_DATA names, then the usual places", TakesFile: true}
 }
-
-// loadStudy reads a study: a file if the name looks like one, else a shipped one.
-func loadStudy(name string, sets []string) (*ablations.Study, error) {
-	study, err := ablations.Load(name, sets)
-	if err != nil {
-		return nil, studyError{err}
-	}
-	return study, nil
-}
-
-// storedStudy finds a study in the store: the newest one, or the newest by a
-// name (or of a file). With overrides it is the one that was run with them.
-func storedStudy(store *results.Store, name string, sets []string) (*results.Study, error) {
-	if strings.ContainsRune(name, os.PathSeparator) || strings.HasSuffix(name, ".toml") {
-		study, err := loadStudy(name, sets)
-		if err != nil {
-			return nil, err
-		}
-		name = study.Name
-	}
-	study, err := store.Study(name)
-	if err != nil || len(sets) == 0 || equalSets(study.Sets, sets) {
-		return study, err
-	}
-	all, err := store.Studies()
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range all {
-		if (name == "" || s.Name == name) && equalSets(s.Sets, sets) {
-			return &s, nil
-		}
-	}
-	return nil, fmt.Errorf("the study %s has not been run with --set %s in this store", study.Name, strings.Join(sets, " --set "))
-}
-
-func equalSets(a, b []string) bool { return strings.Join(a, "\n") == strings.Join(b, "\n") }
 
 // writeJSON prints v, indented.
 func writeJSON(w io.Writer, v any) error {

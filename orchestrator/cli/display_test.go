@@ -53,6 +53,25 @@ none seed 1: failed after 1.0 s (no luck); 8/8 runs done
 	}
 }
 
+// What a run does next, nobody knows between its phases; its speed is that of
+// the training.
+func TestLinesPhases(t *testing.T) {
+	for phase, want := range map[string]string{
+		"":         "bn seed 1:  50 %; 0/1 run done\n",
+		"train":    "bn seed 1: train,  50 %, 2843 images/s; 0/1 run done\n",
+		"evaluate": "bn seed 1: evaluate,  50 %; 0/1 run done\n",
+	} {
+		var out bytes.Buffer
+		l := newLines(&out)
+		s := orchestrator.Status{ID: "1", Cell: "bn", Seed: 1, Phase: phase, Step: 1, Steps: 2, ImagesPerSecond: 2843}
+		l.shown[s.ID] = mark{at: time.Now()}
+		l.Progress([]orchestrator.Status{s}, orchestrator.Total{All: 1, Left: -1})
+		if out.String() != want {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+	}
+}
+
 func TestBars(t *testing.T) {
 	var out bytes.Buffer
 	play(newBars(&out, mpb.ForceAutoRefresh(), mpb.WithRefreshRate(5*time.Millisecond)))
@@ -64,6 +83,31 @@ func TestBars(t *testing.T) {
 	} {
 		if strings.Count(text, want) != 1 {
 			t.Errorf("%q does not have %q once", text, want)
+		}
+	}
+}
+
+func TestStored(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		same bool
+	}{
+		{"", "", true},
+		{"", "a=1", false},
+		{"a=1 b=2", "b=2 a=1", true},
+		{"a=1 b=2", "a=1", false},
+		{"a=1", "a=2", false},
+	} {
+		if got := equalSets(strings.Fields(test.a), strings.Fields(test.b)); got != test.same {
+			t.Errorf("equalSets(%q, %q) = %v", test.a, test.b, got)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for arg, want := range map[string]string{"epochs=1": "epochs=1", "a b": "'a b'", "it's": `'it'\''s'`, "": "''"} {
+		if got := quote(arg); got != want {
+			t.Errorf("quote(%q) = %s, want %s", arg, got, want)
 		}
 	}
 }

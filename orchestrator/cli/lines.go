@@ -46,7 +46,11 @@ func (l *lines) Progress(active []orchestrator.Status, total orchestrator.Total)
 			continue
 		}
 		l.shown[s.ID] = mark{time.Now(), f}
-		fmt.Fprintf(l.w, "%s: %s, %3.0f %%%s; %s\n", runName(s), s.Phase, 100*f, speed(s), progressOf(total))
+		phase := ""
+		if s.Phase != "" {
+			phase = s.Phase + ", "
+		}
+		fmt.Fprintf(l.w, "%s: %s%3.0f %%%s; %s\n", runName(s), phase, 100*f, speed(s), progressOf(total))
 	}
 }
 
@@ -57,7 +61,7 @@ func (l *lines) End(s orchestrator.Status, e orchestrator.End) {
 
 func (l *lines) Idle(s orchestrator.Status) { delete(l.shown, s.ID) }
 
-func (l *lines) Say(text string) { fmt.Fprintf(l.w, "ablate: %s\n", text) }
+func (l *lines) Say(text string) { fmt.Fprintf(l.w, "ablate: %s\n", printable(text)) }
 
 func (l *lines) close() {}
 
@@ -65,15 +69,16 @@ func (l *lines) close() {}
 
 func runName(s orchestrator.Status) string { return fmt.Sprintf("%s seed %d", s.Cell, s.Seed) }
 
+// speed is the speed of the training, while that is what the run does.
 func speed(s orchestrator.Status) string {
-	if s.ImagesPerSecond <= 0 {
+	if s.ImagesPerSecond <= 0 || s.Phase != "train" {
 		return ""
 	}
 	return fmt.Sprintf(", %.0f images/s", s.ImagesPerSecond)
 }
 
 func progressOf(t orchestrator.Total) string {
-	text := fmt.Sprintf("%d/%d runs done", t.Done, t.All)
+	text := fmt.Sprintf("%d/%s done", t.Done, plural(t.All, "run"))
 	if t.Left >= 0 && t.Done < t.All {
 		text += ", about " + duration(t.Left) + " left"
 	}
@@ -83,7 +88,7 @@ func progressOf(t orchestrator.Total) string {
 func ending(e orchestrator.End) string {
 	text := fmt.Sprintf("%s after %s", outcomeName(e.Outcome), duration(e.Took))
 	if e.Outcome == results.Failed && e.Reason != "" {
-		text += " (" + e.Reason + ")"
+		text += " (" + printable(e.Reason) + ")"
 	}
 	return text
 }

@@ -16,7 +16,7 @@ func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "plan",
 		Usage:     "show what a study would run, and what is done already",
-		UsageText: "ablate plan STUDY [--set KEY=VALUE ...] [--json]",
+		UsageText: "ablate plan STUDY [--set KEY=VALUE ...] [--json] [--data DIR] [--store DIR]",
 		Flags:     []cli.Flag{setFlag(), jsonFlag(), dataFlag(), storeFlag()},
 		Action:    plan,
 	}
@@ -62,7 +62,10 @@ func plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	outcomes, err := storedOutcomes(c.String("store"), p)
+	if err := checkData(study, dir); err != nil {
+		return err
+	}
+	outcomes, err := storedOutcomes(storeDir(c), p)
 	if err != nil {
 		return err
 	}
@@ -127,11 +130,11 @@ func describePlan(p *ablations.Plan, outcomes map[string]results.Outcome) planJS
 
 func printPlan(w io.Writer, d planJSON) error {
 	if d.Title != "" {
-		fmt.Fprintf(w, "%s: %s\n", d.Study, d.Title)
+		fmt.Fprintf(w, "%s: %s\n", d.Study, printable(d.Title))
 	} else {
 		fmt.Fprintln(w, d.Study)
 	}
-	fmt.Fprintf(w, "%d cells x %d seeds: %d runs, %d done, %d to do\n\n", len(d.Cells), len(d.Seeds), d.Total, d.Done, d.Total-d.Done)
+	fmt.Fprintf(w, "%s x %s: %s, %d done, %d to do\n\n", plural(len(d.Cells), "cell"), plural(len(d.Seeds), "seed"), plural(d.Total, "run"), d.Done, d.Total-d.Done)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "CELL")
 	for _, seed := range d.Seeds {

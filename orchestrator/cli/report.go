@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"ablate/reports"
-	"ablate/results"
 
 	"github.com/urfave/cli/v2"
 )
@@ -14,15 +13,15 @@ func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
 		Usage:     "print a study's table and what became of its claims",
-		UsageText: "ablate report [STUDY] [--json] [--out DIR] [--check] [--store DIR]",
-		Description: "Without STUDY it is the one that was started last. With --out the report is\n" +
-			"also written to DIR, with figures. With --check the exit code is 3 if a claim is\n" +
-			"contradicted.",
+		UsageText: "ablate report [STUDY] [--set KEY=VALUE ...] [--json] [--out DIR] [--check] [--store DIR]",
+		Description: choosing + "\n\n" +
+			"With --out the report is also written to DIR, with figures. With --check the\n" +
+			"exit code is 3 if a claim is contradicted.",
 		Flags: []cli.Flag{
 			jsonFlag(),
 			outFlag(),
 			&cli.BoolFlag{Name: "check", Usage: "exit with 3 if a claim is contradicted"},
-			&cli.StringSliceFlag{Name: "set", Usage: "the study as it was run with this `KEY=VALUE`"},
+			choiceFlag(),
 			storeFlag(),
 		},
 		Action: report,
@@ -34,12 +33,12 @@ func report(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := results.OpenReadOnly(c.String("store"))
+	store, err := openStore(c)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	study, err := storedStudy(store, name, c.StringSlice("set"))
+	study, err := storedStudy(c, store, name)
 	if err != nil {
 		return err
 	}

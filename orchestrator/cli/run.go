@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,7 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "run a study and report on it",
-		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--out DIR] [--store DIR]",
+		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--retries N] [--out DIR] [--data DIR] [--store DIR]",
 		Description: "STUDY is the name of a shipped study (see \"ablate studies\") or, if it has a\n" +
 			"slash or ends in .toml, a file.\n\n" +
 			"Runs that have a result are not repeated; what was interrupted goes on from its\n" +
@@ -60,23 +61,26 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dataDir, err := dataDir(c)
+	dir, err := dataDir(c)
 	if err != nil {
 		return err
 	}
-	plan, err := newPlan(study, dataDir)
+	p, err := newPlan(study, dir)
 	if err != nil {
 		return err
 	}
-	if err := checkData(study, dataDir); err != nil {
+	if err := checkData(study, dir); err != nil {
 		return err
 	}
-	return execute(c, plan, orchestrator.Scheduler{Jobs: jobs, Retries: retries, DataDir: dataDir})
+	if err := checkOut(c.String("out")); err != nil {
+		return err
+	}
+	return execute(c, p, orchestrator.Scheduler{Jobs: jobs, Retries: retries, DataDir: dir})
 }
 
 // execute runs the plan as the head of the store, then reports.
-func execute(c *cli.Context, plan *ablations.Plan, s orchestrator.Scheduler) error {
-	dir, err := filepath.Abs(c.String("store"))
+func execute(c *cli.Context, p *ablations.Plan, s orchestrator.Scheduler) error {
+	dir, err := filepath.Abs(storeDir(c))
 	if err != nil {
 		return err
 	}
@@ -101,12 +105,12 @@ func execute(c *cli.Context, plan *ablations.Plan, s orchestrator.Scheduler) err
 	}
 	d := newDisplay(stderr)
 	s.Store, s.Dir, s.Engine, s.Display, s.Kill = store, dir, local.Self(), d, killed(c.Context)
-	summary, err := s.Run(c.Context, plan)
+	summary, err := s.Run(c.Context, p)
 	d.close()
 	if err != nil {
 		return fmt.Errorf("the work was stopped: %w", err)
 	}
-	return conclude(c, store, plan.Study, summary)
+	return conclude(c, store, p.Study, summary)
 }
 
 // conclude says how it went, and prints the report.
@@ -114,7 +118,7 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 	stderr := c.App.ErrWriter
 	fmt.Fprintf(stderr, "ablate: %s\n", summaryLine(study.Name, s))
 	for _, f := range s.Failed {
-		fmt.Fprintf(stderr, "ablate: %s seed %d failed: %s; its log is %s\n", f.Cell, f.Seed, f.Reason, f.Log)
+		fmt.Fprintf(stderr, "ablate: %s seed %d failed: %s; its log is %s\n", f.Cell, f.Seed, printable(f.Reason), f.Log)
 	}
 	if s.Interrupted {
 		fmt.Fprintln(stderr, "ablate: to go on, give the same command again")
@@ -135,7 +139,7 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 		return err
 	}
 	if c.String("out") == "" {
-		fmt.Fprintf(stderr, "ablate: for figures and tables: ablate report %s%s --out DIR\n", study.Name, storeArgument(c))
+		fmt.Fprintf(stderr, "ablate: for figures and tables: ablate report %s%s%s --out DIR\n", study.Name, repeatSets(study.Sets), storeArgument(c))
 	}
 	if len(s.Failed) > 0 {
 		return exitError{code: exitFailed}
@@ -144,12 +148,12 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 }
 
 func summaryLine(study string, s orchestrator.Summary) string {
-	text := fmt.Sprintf("%s: %d of %d runs have a result", study, s.Done, s.Total)
+	text := fmt.Sprintf("%s: %d of %s have a result", study, s.Done, plural(s.Total, "run"))
 	if s.Before > 0 {
 		text += fmt.Sprintf(" (%d had one before)", s.Before)
 	}
 	var parts []string
-	for _, o := range []results.Outcome{results.Completed, results.Collapsed, results.NeverSeparated, results.Diverged, results.Failed} {
+	for _, o := range results.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(o)))
 		}
@@ -162,8 +166,8 @@ func summaryLine(study string, s orchestrator.Summary) string {
 
 // storeArgument repeats --store if it was given, for hints.
 func storeArgument(c *cli.Context) string {
-	if dir := c.String("store"); c.IsSet("store") && dir != ".ablate" {
-		return " --store " + dir
+	if dir := storeDir(c); dir != defaultStore {
+		return " --store " + quote(dir)
 	}
 	return ""
 }
@@ -190,6 +194,25 @@ func checkData(study *ablations.Study, dataDir string) error {
 		if _, err := data.Load(c.Data, dataDir); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkOut sees to it that the report can be written to dir, if that is named,
+// before there is work to lose time on.
+func checkOut(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	err := os.MkdirAll(dir, 0o777)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(dir, ".writable-*"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("the report cannot be written to %s: %w; name another folder with --out DIR", dir, err)
 	}
 	return nil
 }

@@ -83,8 +83,7 @@ func show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dir := c.String("store")
-	store, err := results.OpenReadOnly(dir)
+	store, err := openStore(c)
 	if err != nil {
 		return err
 	}
@@ -93,7 +92,7 @@ func show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := describeRun(store, run, dir)
+	s, err := describeRun(store, run, storeDir(c))
 	if err != nil {
 		return err
 	}
@@ -152,7 +151,7 @@ func printRun(w io.Writer, s showJSON) error {
 	fmt.Fprintf(t, "seed\t%d\n", s.Seed)
 	state := stateName(s.State)
 	if s.Reason != "" {
-		state += ": " + s.Reason
+		state += ": " + printable(s.Reason)
 	}
 	fmt.Fprintf(t, "state\t%s\n", state)
 	fmt.Fprintf(t, "steps\t%d of %d\n", s.Step, s.Steps)
@@ -177,7 +176,7 @@ func printRun(w io.Writer, s showJSON) error {
 		fmt.Fprintln(t, "\nEVENT\tATTEMPT")
 	}
 	for _, e := range s.Events {
-		fmt.Fprintf(t, "%s\t%d\t%s\n", e.Time.Local().Format(time.DateTime), e.Attempt, e.Text)
+		fmt.Fprintf(t, "%s\t%d\t%s\n", e.Time.Local().Format(time.DateTime), e.Attempt, printable(e.Text))
 	}
 	fmt.Fprintln(t, "\nKEY\tVALUE")
 	if err := printConfig(t, s.Config); err != nil {
@@ -204,8 +203,8 @@ func attemptState(a attemptJSON) string {
 	if a.Outcome != "" {
 		text = outcomeName(a.Outcome)
 	}
-	if a.Reason != "" {
-		text += ": " + a.Reason
+	if a.Reason != "" && a.Reason != text {
+		text += ": " + printable(a.Reason)
 	}
 	return text
 }
@@ -243,7 +242,7 @@ func printTree(w io.Writer, prefix string, tree map[string]any) {
 		if sub, ok := tree[name].(map[string]any); ok {
 			printTree(w, prefix+name+".", sub)
 		} else {
-			fmt.Fprintf(w, "%s%s\t%v\n", prefix, name, tree[name])
+			fmt.Fprintf(w, "%s%s\t%s\n", prefix, name, printable(fmt.Sprint(tree[name])))
 		}
 	}
 }

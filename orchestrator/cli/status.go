@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,21 +18,28 @@ func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "status",
 		Usage:     "show how far a study is",
-		UsageText: "ablate status [STUDY] [--json] [--store DIR]",
-		Description: "Without STUDY it is the one that was started last. Works at any time, also\n" +
-			"while runs are at work.",
-		Flags:  []cli.Flag{jsonFlag(), storeFlag()},
+		UsageText: "ablate status [STUDY] [--set KEY=VALUE ...] [--json] [--store DIR]",
+		Description: choosing + "\n\n" +
+			"Works at any time, also while runs are at work.",
+		Flags:  []cli.Flag{choiceFlag(), jsonFlag(), storeFlag()},
 		Action: status,
 	}
 }
 
 type statusJSON struct {
 	Study   string             `json:"study"`
-	Studies []string           `json:"studies"` // all in the store, the newest first
+	Sets    []string           `json:"sets"`    // its overrides
+	Studies []storedJSON       `json:"studies"` // all in the store, the newest first
 	Head    *orchestrator.Head `json:"head"`    // who works on the store; null if nobody does
 	Total   int                `json:"total"`   // different runs
 	Counts  map[string]int     `json:"counts"`  // by state
 	Runs    []statusRunJSON    `json:"runs"`
+}
+
+type storedJSON struct {
+	Study   string    `json:"study"`
+	Sets    []string  `json:"sets"`
+	Started time.Time `json:"started"` // last
 }
 
 type statusRunJSON struct {
@@ -52,17 +60,16 @@ func status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dir := c.String("store")
-	store, err := results.OpenReadOnly(dir)
+	store, err := openStore(c)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	study, err := storedStudy(store, name, nil)
+	study, err := storedStudy(c, store, name)
 	if err != nil {
 		return err
 	}
-	s, err := describeStatus(store, study, orchestrator.CurrentHead(dir))
+	s, err := describeStatus(store, study, orchestrator.CurrentHead(storeDir(c)))
 	if err != nil {
 		return err
 	}
@@ -73,13 +80,13 @@ func status(c *cli.Context) error {
 }
 
 func describeStatus(store *results.Store, study *results.Study, head *orchestrator.Head) (statusJSON, error) {
-	s := statusJSON{Study: study.Name, Head: head, Counts: map[string]int{}}
-	studies, err := store.Studies()
+	s := statusJSON{Study: study.Name, Sets: listed(study.Sets), Head: head, Counts: map[string]int{}}
+	studies, err := store.Outlines()
 	if err != nil {
 		return s, err
 	}
-	for _, other := range studies {
-		s.Studies = append(s.Studies, other.Name)
+	for _, other := range distinct(studies) {
+		s.Studies = append(s.Studies, storedJSON{other.Name, listed(other.Sets), other.Started.UTC()})
 	}
 	runs, err := store.Runs(study)
 	if err != nil {
@@ -102,22 +109,29 @@ func describeStatus(store *results.Store, study *results.Study, head *orchestrat
 	return s, nil
 }
 
+// listed makes JSON's [] of no overrides, not null.
+func listed(sets []string) []string { return append([]string{}, sets...) }
+
 // stateOf says where a run stands. An attempt that is open in the store is at
-// work only if there is a head.
+// work only if there is a head; what is to go on waits while there is one.
 func stateOf(r results.Run, head bool) string {
 	switch {
 	case r.Running && head:
 		return "running"
 	case r.Outcome != "":
 		return string(r.Outcome)
-	case r.Attempts > 0:
+	case r.Attempts > 0 && !head:
 		return "interrupted"
 	}
 	return "waiting"
 }
 
 func printStatus(w io.Writer, s statusJSON) error {
-	fmt.Fprintf(w, "%s: %s\n", s.Study, countsLine(s))
+	study := s.Study
+	if len(s.Sets) > 0 {
+		study += " with " + setArguments(s.Sets)
+	}
+	fmt.Fprintf(w, "%s: %s\n", study, countsLine(s))
 	if s.Head != nil {
 		fmt.Fprintf(w, "process %d on %s is at work since %s\n", s.Head.PID, s.Head.Host, s.Head.Started.Local().Format("2006-01-02 15:04"))
 	}
@@ -137,14 +151,13 @@ func printStatus(w io.Writer, s statusJSON) error {
 
 // countsLine counts the runs by state, results first.
 func countsLine(s statusJSON) string {
-	order := []string{"completed", "collapsed", "never_separated", "diverged", "failed", "cancelled", "timed_out", "running", "interrupted", "waiting"}
 	parts := []string{}
-	for _, state := range order {
-		if n := s.Counts[state]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, stateName(state)))
+	for _, state := range append(slices.Clone(results.Outcomes), "running", "interrupted", "waiting") {
+		if n := s.Counts[string(state)]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(state)))
 		}
 	}
-	return fmt.Sprintf("%d runs: %s", s.Total, strings.Join(parts, ", "))
+	return plural(s.Total, "run") + ": " + strings.Join(parts, ", ")
 }
 
 func stateName(state string) string { return outcomeName(results.Outcome(state)) }

@@ -49,7 +49,7 @@ func listStudies(c *cli.Context) error {
 	}
 	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	for _, s := range list {
-		fmt.Fprintf(t, "%s\t%d cells x %d seeds\t%s\n", s.Name, s.Cells, s.Seeds, s.Title)
+		fmt.Fprintf(t, "%s\t%s x %s\t%s\n", s.Name, plural(s.Cells, "cell"), plural(s.Seeds, "seed"), printable(s.Title))
 	}
 	return t.Flush()
 }

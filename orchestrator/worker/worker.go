@@ -105,9 +105,9 @@ func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
 	return err
 }
 
-// train runs the trainer. It is the one place where panics are caught, and
-// where a trainer that does not stop in time is given up: the process is
-// about to end, and the last checkpoint is what remains.
+// train runs the trainer. A panic that the trainer has not made an error of
+// becomes one here, and a trainer that does not stop in time is given up: the
+// process is about to end, and the last checkpoint is what remains.
 func (w Worker) train(ctx context.Context, job trainer.Job, hooks trainer.Hooks) (trainer.Outcome, error) {
 	type result struct {
 		outcome trainer.Outcome
