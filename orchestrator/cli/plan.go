@@ -46,23 +46,8 @@ type planRunJSON struct {
 }
 
 func plan(c *cli.Context) error {
-	name, err := only(c, "a study")
+	p, _, err := planned(c)
 	if err != nil {
-		return err
-	}
-	study, err := loadStudy(name, c.StringSlice("set"))
-	if err != nil {
-		return err
-	}
-	dir, err := dataDir(c)
-	if err != nil {
-		return err
-	}
-	p, err := newPlan(study, dir)
-	if err != nil {
-		return err
-	}
-	if err := checkData(study, dir); err != nil {
 		return err
 	}
 	outcomes, err := storedOutcomes(storeDir(c), p)

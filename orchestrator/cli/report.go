@@ -29,19 +29,11 @@ func reportCommand() *cli.Command {
 }
 
 func report(c *cli.Context) error {
-	name, err := optional(c, "a study")
-	if err != nil {
-		return err
-	}
-	store, err := openStore(c)
+	store, study, err := openStudy(c)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	study, err := storedStudy(c, store, name)
-	if err != nil {
-		return err
-	}
 	r, err := reports.Build(store, study)
 	if err != nil {
 		return err

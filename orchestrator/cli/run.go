@@ -46,10 +46,6 @@ func runCommand() *cli.Command {
 }
 
 func run(c *cli.Context) error {
-	name, err := only(c, "a study")
-	if err != nil {
-		return err
-	}
 	jobs, retries := physicalCores(), c.Int("retries")
 	if c.IsSet("jobs") {
 		jobs = c.Int("jobs")
@@ -57,19 +53,8 @@ func run(c *cli.Context) error {
 	if jobs < 1 || retries < 0 {
 		return usagef("--jobs must be at least 1 and --retries at least 0")
 	}
-	study, err := loadStudy(name, c.StringSlice("set"))
+	p, dir, err := planned(c)
 	if err != nil {
-		return err
-	}
-	dir, err := dataDir(c)
-	if err != nil {
-		return err
-	}
-	p, err := newPlan(study, dir)
-	if err != nil {
-		return err
-	}
-	if err := checkData(study, dir); err != nil {
 		return err
 	}
 	if err := checkOut(c.String("out")); err != nil {
@@ -170,6 +155,26 @@ func storeArgument(c *cli.Context) string {
 		return " --store " + quote(dir)
 	}
 	return ""
+}
+
+// planned expands the study that the command names, and checks the data that
+// it needs. dir is where that lies, "" for the usual places.
+func planned(c *cli.Context) (p *ablations.Plan, dir string, err error) {
+	name, err := only(c, "a study")
+	if err != nil {
+		return nil, "", err
+	}
+	study, err := loadStudy(name, c.StringSlice("set"))
+	if err != nil {
+		return nil, "", err
+	}
+	if dir, err = dataDir(c); err != nil {
+		return nil, "", err
+	}
+	if p, err = newPlan(study, dir); err != nil {
+		return nil, "", err
+	}
+	return p, dir, checkData(study, dir)
 }
 
 // newPlan expands the study for the embedded trainer.

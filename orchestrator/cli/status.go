@@ -56,19 +56,11 @@ type statusRunJSON struct {
 }
 
 func status(c *cli.Context) error {
-	name, err := optional(c, "a study")
-	if err != nil {
-		return err
-	}
-	store, err := openStore(c)
+	store, study, err := openStudy(c)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	study, err := storedStudy(c, store, name)
-	if err != nil {
-		return err
-	}
 	s, err := describeStatus(store, study, orchestrator.CurrentHead(storeDir(c)))
 	if err != nil {
 		return err

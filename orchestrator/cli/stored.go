@@ -37,6 +37,24 @@ func openStore(c *cli.Context) (*results.Store, error) {
 	return store, err
 }
 
+// openStudy opens the store for reading and finds the command's study in it.
+func openStudy(c *cli.Context) (*results.Store, *results.Study, error) {
+	name, err := optional(c, "a study")
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := openStore(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	study, err := storedStudy(c, store, name)
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return store, study, nil
+}
+
 // loadStudy reads a study: a file if the name looks like one, else a shipped one.
 func loadStudy(name string, sets []string) (*ablations.Study, error) {
 	study, err := ablations.Load(name, sets)
