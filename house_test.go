@@ -18,12 +18,12 @@ import (
 var rooms = map[string][]string{
 	".":                         {"orchestrator/cli"},
 	"ablations":                 {"trainer/config"},
-	"orchestrator":              {"ablations", "orchestrator/engine", "orchestrator/worker", "results", "results/journal", "trainer/config"},
-	"orchestrator/cli":          {"ablations", "orchestrator", "orchestrator/...", "reports", "results", "trainer", "trainer/..."},
+	"orchestrator":              {"ablations", "orchestrator/engine", "orchestrator/worker", "results", "results/journal", "trainer/config", "words"},
+	"orchestrator/cli":          {"ablations", "orchestrator", "orchestrator/...", "reports", "results", "trainer", "trainer/...", "words"},
 	"orchestrator/engine":       {},
 	"orchestrator/engine/local": {"orchestrator/engine", "orchestrator/worker"},
 	"orchestrator/worker":       {"results", "results/journal", "trainer", "trainer/..."},
-	"reports":                   {"ablations", "reports/figure", "reports/stats", "results"},
+	"reports":                   {"ablations", "reports/figure", "reports/stats", "results", "words"},
 	"reports/figure":            {},
 	"reports/stats":             {},
 	"results":                   {"results/journal"},
@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"trainer/net":               {"trainer/config", "trainer/kernel", "trainer/op"},
 	"trainer/op":                {"trainer/kernel"},
 	"trainer/probe":             {},
+	"words":                     {},
 }
 
 // homes lists the libraries that live in some rooms only.

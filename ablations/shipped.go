@@ -25,10 +25,15 @@ func Shipped() []string {
 	return names
 }
 
-// Load reads a study: a name with a slash or with .toml at its end is a file,
-// any other is one of the shipped studies. For sets and errors see Parse.
+// IsFile reports whether a study is named by its file: the name has a slash or
+// ends in .toml. Any other name is one of a shipped study.
+func IsFile(name string) bool {
+	return strings.Contains(name, "/") || strings.HasSuffix(name, ".toml")
+}
+
+// Load reads a study, a file (IsFile) or one of the shipped ones. For sets and errors see Parse.
 func Load(name string, sets []string) (*Study, error) {
-	if strings.Contains(name, "/") || strings.HasSuffix(name, ".toml") {
+	if IsFile(name) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the study: %w", err)

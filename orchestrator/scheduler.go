@@ -20,6 +20,7 @@ import (
 	"ablate/orchestrator/worker"
 	"ablate/results"
 	"ablate/trainer/config"
+	"ablate/words"
 )
 
 // pollEvery is how often journals are read.
@@ -134,7 +135,7 @@ func (x *execution) loop(ctx context.Context) {
 			x.summary.Interrupted = true
 			x.stop()
 			if n := len(x.active); n > 0 {
-				x.Display.Say(fmt.Sprintf("stopping: %s to finish a step and save; press Ctrl-C again to stop at once", count(n, "worker")))
+				x.Display.Say(fmt.Sprintf("stopping: %s to finish a step and save; press Ctrl-C again to stop at once", words.Plural(n, "worker")))
 			}
 		case <-kill:
 			kill = nil
@@ -314,11 +315,4 @@ func (x *execution) total(active []Status) Total {
 		All:  x.summary.Total,
 		Left: x.estimate.left(waiting, active, x.Jobs, time.Now()),
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -1,7 +1,7 @@
 package reports
 
 import (
-	"regexp"
+	"ablate/words"
 	"strings"
 )
 
@@ -14,24 +14,14 @@ const studyFile = "study.toml"
 func (r *Report) commands(file string) []string {
 	var sets strings.Builder
 	for _, set := range r.Sets {
-		sets.WriteString(" --set " + quote(set))
+		sets.WriteString(" --set " + words.Quote(set))
 	}
-	report := "ablate report " + quote(r.Name) + sets.String()
+	report := "ablate report " + words.Quote(r.Name) + sets.String()
 	if r.shipped {
 		file = r.Name
 	}
 	if file == "" {
 		return []string{report}
 	}
-	return []string{"ablate run " + quote(file) + sets.String(), report}
-}
-
-var bare = regexp.MustCompile(`^[A-Za-z0-9_./=:,+@%-]+$`)
-
-// quote writes an argument as a POSIX shell takes it.
-func quote(arg string) string {
-	if bare.MatchString(arg) {
-		return arg
-	}
-	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+	return []string{"ablate run " + words.Quote(file) + sets.String(), report}
 }

@@ -9,6 +9,7 @@ import (
 
 	"ablate/reports/figure"
 	"ablate/results"
+	"ablate/words"
 )
 
 // collapseThreshold is the z_std below which a projection counts as collapsed.
@@ -88,7 +89,7 @@ func comparisonTitle(metric string) string {
 
 // figureNote says how a figure is to be read and what it was made from.
 func (r *Report) figureNote(how string) string {
-	made := []string{"Study " + r.Name, plural(len(r.Seeds), "seed")}
+	made := []string{"Study " + r.Name, words.Plural(len(r.Seeds), "seed")}
 	if len(r.Provenance.Data) > 0 {
 		made = append(made, list(r.Provenance.Data))
 	}

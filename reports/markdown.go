@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"ablate/words"
 	"fmt"
 	"io"
 	"strings"
@@ -75,7 +76,7 @@ func (r *Report) markdownClaims(s *strings.Builder) {
 	for _, c := range r.Claims {
 		fmt.Fprintf(s, "\n### %s: %s\n\n", escape(c.ID), c.Verdict)
 		if c.Says != "" {
-			fmt.Fprintf(s, "%s.\n\n", escape(strings.TrimSuffix(printable(c.Says), ".")))
+			fmt.Fprintf(s, "%s.\n\n", escape(strings.TrimSuffix(words.Printable(c.Says), ".")))
 		}
 		s.WriteString("| verdict | part |\n|:---|:---|\n")
 		for _, p := range c.Parts {

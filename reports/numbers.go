@@ -70,11 +70,3 @@ func grouped(n int64) string {
 	}
 	return s
 }
-
-// plural is "1 run", "2 runs".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ablate/reports/stats"
+	"ablate/words"
 )
 
 // table is the comparison as text: a row a cell, footnotes and all, for the
@@ -147,7 +148,7 @@ func (r *Report) differenceColumns(t *table) []column {
 	mark := ""
 	if tested > 0 {
 		text := fmt.Sprintf("difference to the baseline %s, paired by seed%s: %s t interval, and two-sided p of the t test after Holm over %s",
-			r.Cells[0].Name, welch, percent(1-r.Alpha), plural(compared, "comparison"))
+			r.Cells[0].Name, welch, percent(1-r.Alpha), words.Plural(compared, "comparison"))
 		if compared > 1 {
 			text += fmt.Sprintf("; the interval is not adjusted, so it can leave out 0 where p is above %s", Number(r.Alpha).shortest())
 		}
@@ -317,7 +318,7 @@ func (r *Report) generalNotes(t *table) {
 		add("1 seed: neither intervals nor tests are possible")
 	} else if stats.SmallestExactP(n) > r.Alpha {
 		add(fmt.Sprintf("%s: no exact test (sign-flip) can reach %s, its smallest p is %s; the t intervals assume that differences scatter normally",
-			plural(n, "seed"), Number(r.Alpha).shortest(), Number(stats.SmallestExactP(n)).shortest()))
+			words.Plural(n, "seed"), Number(r.Alpha).shortest(), Number(stats.SmallestExactP(n)).shortest()))
 	}
 	for _, mix := range []struct {
 		what   string

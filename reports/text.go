@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"ablate/words"
 	"fmt"
 	"io"
 	"strings"
@@ -47,19 +48,9 @@ func (r *Report) Text(w io.Writer, columns int) error {
 // heading is the study's title, or its name if it has none.
 func (r *Report) heading() string {
 	if r.Title != "" {
-		return printable(r.Title)
+		return words.Printable(r.Title)
 	}
-	return printable(r.Name)
-}
-
-// printable replaces control characters, which a terminal would obey.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c >= 0x7f && c < 0xa0 {
-			return ' '
-		}
-		return c
-	}, s)
+	return words.Printable(r.Name)
 }
 
 // facts are the lines below the title: what was run, on what, by what.
@@ -67,9 +58,9 @@ func (r *Report) facts() []string {
 	done, all := r.total()
 	first := []string{"study " + r.Name}
 	if r.Source != "" {
-		first = append(first, printable(r.Source))
+		first = append(first, words.Printable(r.Source))
 	}
-	second := []string{fmt.Sprintf("%d of %d runs", done, all), plural(len(r.Cells), "cell"), plural(len(r.Seeds), "seed")}
+	second := []string{fmt.Sprintf("%d of %d runs", done, all), words.Plural(len(r.Cells), "cell"), words.Plural(len(r.Seeds), "seed")}
 	if len(r.Provenance.Data) > 0 {
 		second = append(second, list(r.Provenance.Data))
 	}
@@ -182,7 +173,7 @@ func (r *Report) writeClaims(s *strings.Builder, columns int) {
 		s.WriteString("\n")
 		head := c.ID
 		if c.Says != "" {
-			head += ": " + printable(c.Says)
+			head += ": " + words.Printable(c.Says)
 		}
 		paragraph(s, head, verdictColumn(c.Verdict), strings.Repeat(" ", verdictWidth), columns)
 		for _, p := range c.Parts {
@@ -222,7 +213,7 @@ func (r *Report) paper(c Claim) string {
 	if where != "" {
 		s += " (" + where + ")"
 	}
-	return printable(s)
+	return words.Printable(s)
 }
 
 // rule says how comparisons were tested, and at which levels.
@@ -243,7 +234,7 @@ func (r *Report) rule() string {
 		return ""
 	}
 	return fmt.Sprintf("Comparisons: paired by seed, one-sided t tests of the opposite, Holm over %s at %s (%s).%s",
-		plural(len(levels), "claim"), Number(r.Alpha).shortest(), strings.Join(levels, ", "), brackets)
+		words.Plural(len(levels), "claim"), Number(r.Alpha).shortest(), strings.Join(levels, ", "), brackets)
 }
 
 // paragraph writes text broken at spaces to fit the columns, the first line

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ablate/orchestrator"
+	"ablate/words"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -93,7 +94,7 @@ func (b *bars) Say(text string) { b.say("ablate: " + text) }
 
 // say prints a line above the bars, over what the terminal may have put there:
 // a Ctrl-C leaves a ^C, and the cursor behind it.
-func (b *bars) say(text string) { fmt.Fprintf(b.p, "\r\x1b[K%s\n", printable(text)) }
+func (b *bars) say(text string) { fmt.Fprintf(b.p, "\r\x1b[K%s\n", words.Printable(text)) }
 
 func (b *bars) drop(id string) {
 	if l := b.runs[id]; l != nil {

@@ -17,6 +17,7 @@ import (
 
 	"ablate/ablations"
 	"ablate/orchestrator/worker"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -83,12 +84,12 @@ func complain(stderr io.Writer, err error) {
 	switch {
 	case errors.As(err, &wrong):
 		for _, e := range wrong {
-			fmt.Fprintln(stderr, printable(e.Error()))
+			fmt.Fprintln(stderr, words.Printable(e.Error()))
 		}
 	case err.Error() != "":
 		text := "ablate: " + err.Error()
 		for line := range strings.SplitSeq(text, "\n") {
-			fmt.Fprintln(stderr, printable(line))
+			fmt.Fprintln(stderr, words.Printable(line))
 		}
 	}
 }

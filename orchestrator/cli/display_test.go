@@ -104,14 +104,6 @@ func TestStored(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
-	for arg, want := range map[string]string{"epochs=1": "epochs=1", "a b": "'a b'", "it's": `'it'\''s'`, "": "''"} {
-		if got := quote(arg); got != want {
-			t.Errorf("quote(%q) = %s, want %s", arg, got, want)
-		}
-	}
-}
-
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0:                       "0.0 s",

@@ -7,6 +7,7 @@ import (
 
 	"ablate/orchestrator"
 	"ablate/results"
+	"ablate/words"
 )
 
 // How seldom a run's progress is worth a line in a log.
@@ -61,7 +62,7 @@ func (l *lines) End(s orchestrator.Status, e orchestrator.End) {
 
 func (l *lines) Idle(s orchestrator.Status) { delete(l.shown, s.ID) }
 
-func (l *lines) Say(text string) { fmt.Fprintf(l.w, "ablate: %s\n", printable(text)) }
+func (l *lines) Say(text string) { fmt.Fprintf(l.w, "ablate: %s\n", words.Printable(text)) }
 
 func (l *lines) close() {}
 
@@ -78,7 +79,7 @@ func speed(s orchestrator.Status) string {
 }
 
 func progressOf(t orchestrator.Total) string {
-	text := fmt.Sprintf("%d/%s done", t.Done, plural(t.All, "run"))
+	text := fmt.Sprintf("%d/%s done", t.Done, words.Plural(t.All, "run"))
 	if t.Left >= 0 && t.Done < t.All {
 		text += ", about " + duration(t.Left) + " left"
 	}
@@ -88,7 +89,7 @@ func progressOf(t orchestrator.Total) string {
 func ending(e orchestrator.End) string {
 	text := fmt.Sprintf("%s after %s", outcomeName(e.Outcome), duration(e.Took))
 	if e.Outcome == results.Failed && e.Reason != "" {
-		text += " (" + printable(e.Reason) + ")"
+		text += " (" + words.Printable(e.Reason) + ")"
 	}
 	return text
 }

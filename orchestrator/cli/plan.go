@@ -8,6 +8,7 @@ import (
 
 	"ablate/ablations"
 	"ablate/results"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 )
@@ -115,11 +116,11 @@ func describePlan(p *ablations.Plan, outcomes map[string]results.Outcome) planJS
 
 func printPlan(w io.Writer, d planJSON) error {
 	if d.Title != "" {
-		fmt.Fprintf(w, "%s: %s\n", d.Study, printable(d.Title))
+		fmt.Fprintf(w, "%s: %s\n", d.Study, words.Printable(d.Title))
 	} else {
 		fmt.Fprintln(w, d.Study)
 	}
-	fmt.Fprintf(w, "%s x %s: %s, %d done, %d to do\n\n", plural(len(d.Cells), "cell"), plural(len(d.Seeds), "seed"), plural(d.Total, "run"), d.Done, d.Total-d.Done)
+	fmt.Fprintf(w, "%s x %s: %s, %d done, %d to do\n\n", words.Plural(len(d.Cells), "cell"), words.Plural(len(d.Seeds), "seed"), words.Plural(d.Total, "run"), d.Done, d.Total-d.Done)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "CELL")
 	for _, seed := range d.Seeds {

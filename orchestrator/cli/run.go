@@ -19,6 +19,7 @@ import (
 	"ablate/trainer/config"
 	"ablate/trainer/data"
 	"ablate/trainer/kernel"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 )
@@ -103,7 +104,7 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 	stderr := c.App.ErrWriter
 	fmt.Fprintf(stderr, "ablate: %s\n", summaryLine(study.Name, s))
 	for _, f := range s.Failed {
-		fmt.Fprintf(stderr, "ablate: %s seed %d failed: %s; its log is %s\n", f.Cell, f.Seed, printable(f.Reason), f.Log)
+		fmt.Fprintf(stderr, "ablate: %s seed %d failed: %s; its log is %s\n", f.Cell, f.Seed, words.Printable(f.Reason), f.Log)
 	}
 	if s.Interrupted {
 		fmt.Fprintln(stderr, "ablate: to go on, give the same command again")
@@ -133,7 +134,7 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 }
 
 func summaryLine(study string, s orchestrator.Summary) string {
-	text := fmt.Sprintf("%s: %d of %s have a result", study, s.Done, plural(s.Total, "run"))
+	text := fmt.Sprintf("%s: %d of %s have a result", study, s.Done, words.Plural(s.Total, "run"))
 	if s.Before > 0 {
 		text += fmt.Sprintf(" (%d had one before)", s.Before)
 	}
@@ -152,7 +153,7 @@ func summaryLine(study string, s orchestrator.Summary) string {
 // storeArgument repeats --store if it was given, for hints.
 func storeArgument(c *cli.Context) string {
 	if dir := storeDir(c); dir != defaultStore {
-		return " --store " + quote(dir)
+		return " --store " + words.Quote(dir)
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"ablate/orchestrator/worker"
 	"ablate/results"
 	"ablate/trainer/config"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 )
@@ -151,7 +152,7 @@ func printRun(w io.Writer, s showJSON) error {
 	fmt.Fprintf(t, "seed\t%d\n", s.Seed)
 	state := stateName(s.State)
 	if s.Reason != "" {
-		state += ": " + printable(s.Reason)
+		state += ": " + words.Printable(s.Reason)
 	}
 	fmt.Fprintf(t, "state\t%s\n", state)
 	fmt.Fprintf(t, "steps\t%d of %d\n", s.Step, s.Steps)
@@ -176,7 +177,7 @@ func printRun(w io.Writer, s showJSON) error {
 		fmt.Fprintln(t, "\nEVENT\tATTEMPT")
 	}
 	for _, e := range s.Events {
-		fmt.Fprintf(t, "%s\t%d\t%s\n", e.Time.Local().Format(time.DateTime), e.Attempt, printable(e.Text))
+		fmt.Fprintf(t, "%s\t%d\t%s\n", e.Time.Local().Format(time.DateTime), e.Attempt, words.Printable(e.Text))
 	}
 	fmt.Fprintln(t, "\nKEY\tVALUE")
 	if err := printConfig(t, s.Config); err != nil {
@@ -204,7 +205,7 @@ func attemptState(a attemptJSON) string {
 		text = outcomeName(a.Outcome)
 	}
 	if a.Reason != "" && a.Reason != text {
-		text += ": " + printable(a.Reason)
+		text += ": " + words.Printable(a.Reason)
 	}
 	return text
 }
@@ -242,7 +243,7 @@ func printTree(w io.Writer, prefix string, tree map[string]any) {
 		if sub, ok := tree[name].(map[string]any); ok {
 			printTree(w, prefix+name+".", sub)
 		} else {
-			fmt.Fprintf(w, "%s%s\t%s\n", prefix, name, printable(fmt.Sprint(tree[name])))
+			fmt.Fprintf(w, "%s%s\t%s\n", prefix, name, words.Printable(fmt.Sprint(tree[name])))
 		}
 	}
 }

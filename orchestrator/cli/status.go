@@ -10,6 +10,7 @@ import (
 
 	"ablate/orchestrator"
 	"ablate/results"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 )
@@ -149,7 +150,7 @@ func countsLine(s statusJSON) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(state)))
 		}
 	}
-	return plural(s.Total, "run") + ": " + strings.Join(parts, ", ")
+	return words.Plural(s.Total, "run") + ": " + strings.Join(parts, ", ")
 }
 
 func stateName(state string) string { return outcomeName(results.Outcome(state)) }

@@ -10,6 +10,7 @@ import (
 
 	"ablate/ablations"
 	"ablate/results"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 )
@@ -64,11 +65,6 @@ func loadStudy(name string, sets []string) (*ablations.Study, error) {
 	return study, nil
 }
 
-// isFile reports whether a study is named by its file, as ablations.Load has it.
-func isFile(study string) bool {
-	return strings.Contains(study, "/") || strings.HasSuffix(study, ".toml")
-}
-
 // storedStudy finds a study in the store: by name or file the one that was
 // started last, or the last of all. With --set it is the one that was run with
 // these overrides, with --set "" the one without any. It says on standard
@@ -77,7 +73,7 @@ func storedStudy(c *cli.Context, store *results.Store, name string) (*results.St
 	var text []byte
 	sets := slices.DeleteFunc(slices.Clone(c.StringSlice("set")), func(s string) bool { return s == "" })
 	file := name
-	if isFile(file) {
+	if ablations.IsFile(file) {
 		study, err := loadStudy(file, sets)
 		if err != nil {
 			return nil, err
@@ -143,7 +139,7 @@ func setArguments(sets []string) string {
 func repeatSets(sets []string) string {
 	text := ""
 	for _, s := range sets {
-		text += " --set " + quote(s)
+		text += " --set " + words.Quote(s)
 	}
 	return text
 }

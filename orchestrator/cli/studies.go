@@ -5,6 +5,7 @@ import (
 	"text/tabwriter"
 
 	"ablate/ablations"
+	"ablate/words"
 
 	"github.com/urfave/cli/v2"
 )
@@ -49,7 +50,7 @@ func listStudies(c *cli.Context) error {
 	}
 	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	for _, s := range list {
-		fmt.Fprintf(t, "%s\t%s x %s\t%s\n", s.Name, plural(s.Cells, "cell"), plural(s.Seeds, "seed"), printable(s.Title))
+		fmt.Fprintf(t, "%s\t%s x %s\t%s\n", s.Name, words.Plural(s.Cells, "cell"), words.Plural(s.Seeds, "seed"), words.Printable(s.Title))
 	}
 	return t.Flush()
 }

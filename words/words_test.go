@@ -1,0 +1,25 @@
+package words
+
+import "testing"
+
+func TestQuote(t *testing.T) {
+	for arg, want := range map[string]string{"epochs=1": "epochs=1", "a b": "'a b'", "it's": `'it'\''s'`, "": "''"} {
+		if got := Quote(arg); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", arg, got, want)
+		}
+	}
+}
+
+func TestPlural(t *testing.T) {
+	for n, want := range map[int]string{0: "0 runs", 1: "1 run", 2: "2 runs"} {
+		if got := Plural(n, "run"); got != want {
+			t.Errorf("Plural(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	if got, want := Printable("a\x1b[31mré\u009bd\n"), "a [31mré d "; got != want {
+		t.Errorf("Printable gives %q, want %q", got, want)
+	}
+}
