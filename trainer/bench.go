@@ -41,6 +41,47 @@ func Bench(c config.Config, side, steps int) (s Speed, err error) {
 			err = fmt.Errorf("building the network: %v", p)
 		}
 	}()
+	b, err := newBench(c, side)
+	if err != nil {
+		return s, err
+	}
+	defer b.step.close()
+	for range 2 { // the first steps get the memory
+		if err := b.once(); err != nil {
+			return s, err
+		}
+	}
+	warm := b.step.graph.Times()
+	var times []time.Duration
+	for range steps {
+		start := time.Now()
+		if err := b.once(); err != nil {
+			return s, err
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	k := kernel.Best[float32]()
+	s.Kernels = k.Name()
+	s.StepSeconds = times[len(times)/2].Seconds()
+	s.ImagesPerSecond = float64(c.Batch) / s.StepSeconds
+	s.GFLOPS = b.step.graph.Flops() / s.StepSeconds / 1e9
+	s.LimitGFLOPS = productRate(k) / 1e9
+	s.Share = s.GFLOPS / s.LimitGFLOPS
+	s.Ops = opTimes(warm, b.step.graph.Times(), steps)
+	return s, nil
+}
+
+// bench is a training step on random images, over and over.
+type bench struct {
+	config         config.Config
+	step           *step[float32]
+	online, target *net.Weights[float32]
+	optimizer      *optimizer[float32]
+	done           int64
+}
+
+func newBench(c config.Config, side int) (*bench, error) {
 	m := &net.Model[float32]{Config: c, Height: side, Width: side, Channels: 3,
 		Random: func(name string) *rand.Rand { return data.Stream(1, "init/"+name) }}
 	views := make([]float32, 2*c.Batch*side*side*3)
@@ -48,50 +89,30 @@ func Bench(c config.Config, side, steps int) (s Speed, err error) {
 	for i := range views {
 		views[i] = float32(r.NormFloat64())
 	}
-	k, online := kernel.Best[float32](), net.NewWeights[float32]()
-	if err := m.Calibrate(k, online, views, 2*c.Batch); err != nil {
-		return s, err
+	k := kernel.Best[float32]()
+	b := &bench{config: c, online: net.NewWeights[float32]()}
+	if err := m.Calibrate(k, b.online, views, 2*c.Batch); err != nil {
+		return nil, err
 	}
-	target := online.Target()
-	step, err := newStep(m, k, online, target)
-	if err != nil {
-		return s, err
+	b.target = b.online.Target()
+	b.optimizer = newOptimizer[float32](c.Optimizer, b.online)
+	var err error
+	if b.step, err = newStep(m, k, b.online, b.target); err != nil {
+		return nil, err
 	}
-	defer step.close()
-	copy(step.views, views)
-	o := newOptimizer[float32](c.Optimizer, online)
-	once := func(k int) (time.Duration, error) {
-		start := time.Now()
-		if err := step.run(); err != nil {
-			return 0, err
-		}
-		o.update(online, step.grads, learningRate(c.Optimizer, 0, 1), int64(k))
-		follow(target, online, c.Target.Tau)
-		return time.Since(start), nil
+	copy(b.step.views, views)
+	return b, nil
+}
+
+// once does a whole step, update included.
+func (b *bench) once() error {
+	if err := b.step.run(); err != nil {
+		return err
 	}
-	for k := range 2 { // the first steps get the memory
-		if _, err := once(k); err != nil {
-			return s, err
-		}
-	}
-	warm := step.graph.Times()
-	var times []time.Duration
-	for k := range steps {
-		t, err := once(k)
-		if err != nil {
-			return s, err
-		}
-		times = append(times, t)
-	}
-	slices.Sort(times)
-	s.Kernels = k.Name()
-	s.StepSeconds = times[len(times)/2].Seconds()
-	s.ImagesPerSecond = float64(c.Batch) / s.StepSeconds
-	s.GFLOPS = step.graph.Flops() / s.StepSeconds / 1e9
-	s.LimitGFLOPS = productRate(k) / 1e9
-	s.Share = s.GFLOPS / s.LimitGFLOPS
-	s.Ops = opTimes(warm, step.graph.Times(), steps)
-	return s, nil
+	b.optimizer.update(b.online, b.step.grads, learningRate(b.config.Optimizer, 0, 1), b.done)
+	follow(b.target, b.online, b.config.Target.Tau)
+	b.done++
+	return nil
 }
 
 // opTimes is the time by op of one step, the slowest first.

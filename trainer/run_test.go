@@ -257,8 +257,9 @@ func TestDivergence(t *testing.T) {
 	if err := rec.attempt(t, c, t.TempDir(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if rec.outcome.Kind != "diverged" || !strings.Contains(rec.outcome.Why, "step") {
-		t.Errorf("outcome is %+v", rec.outcome)
+	last := int64(len(rec.metrics) - 1) // a loss at every step, the bad one included
+	if rec.outcome.Kind != "diverged" || !strings.HasSuffix(rec.outcome.Why, fmt.Sprintf("at step %d", last)) {
+		t.Errorf("outcome is %+v, the last loss is %v at step %d", rec.outcome, rec.metrics[last], last)
 	}
 }
 

@@ -190,7 +190,7 @@ func (r *run) loop(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return Outcome{"diverged", fmt.Sprintf("the loss became %v at step %d", loss, r.done)}, nil
+			return Outcome{"diverged", fmt.Sprintf("the loss became %v at step %d", loss, r.done-1)}, nil
 		}
 	}
 }
