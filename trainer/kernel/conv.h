@@ -1,15 +1,24 @@
-// A convolution of one shape on oneDNN: NHWC activations, weights
-// [out, kernel, kernel, in], float32, no bias, one thread.
+// A convolution of one shape on oneDNN: weights [out, kernel, kernel, in],
+// float32, no bias, one thread. An activation whose channels are a multiple of
+// conv_lanes lies in slabs of as many, any other is NHWC.
 #ifndef ABLATE_CONV_H
 #define ABLATE_CONV_H
 
 typedef struct conv conv;
 
-// conv_new returns NULL and sets *status where oneDNN refuses the shape.
-conv *conv_new(int n, int h, int w, int in, int out, int kernel, int stride, int pad, int *status);
+typedef struct {
+    int n, h, w, in, out, kernel, stride, pad;
+} conv_shape;
+
+// conv_lanes is the width of a slab, or 0 where oneDNN has no use for slabs.
+int conv_lanes(void);
+
+// conv_new returns NULL when out of memory. What oneDNN needs for a direction
+// is made when it is first used.
+conv *conv_new(conv_shape shape);
 void conv_free(conv *c);
 
-// Each returns a dnnl_status_t.
+// Each returns a dnnl_status_t. They share scratch memory: one at a time.
 int conv_forward(conv *c, float *y, const float *x, const float *w);
 int conv_backward_data(conv *c, float *dx, const float *dy, const float *w);
 int conv_backward_weights(conv *c, float *dw, const float *x, const float *dy);

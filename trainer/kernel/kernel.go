@@ -5,10 +5,10 @@
 // over the float type: the oracle that tests compare with. The oneDNN set
 // (build tag "onednn", float32 only) is the one to train with.
 //
-// Activations are NHWC and dense. A normalization sees an activation as
-// [blocks][rows][channels]: one set of coefficients per block and channel. A
-// block is what shares its statistics: a view under batch norm, an image under
-// group norm.
+// Activations are [N, H, W, C]. A set may keep one of several channels in slabs,
+// [image][slab][pixel][lane], where a pixel's lanes fill a vector register; with
+// one slab, as wide as the channels, that is plain NHWC. Matrices and what
+// enters the network are always plain.
 package kernel
 
 // Float is the element type of a kernel set.
@@ -44,6 +44,10 @@ type Set[T Float] interface {
 	// Name identifies the set and its version, as provenance.
 	Name() string
 
+	// Lanes is how many channels lie side by side in an activation of that
+	// many channels.
+	Lanes(channels int) int
+
 	// Conv prepares a convolution of the given shape.
 	Conv(s ConvShape) Conv[T]
 
@@ -77,8 +81,34 @@ type Set[T Float] interface {
 	SpreadRows(dx, dy []T, v View)
 }
 
-// View is how a normalization sees an activation.
-type View struct{ Blocks, Rows, Channels int }
+// View is how a normalization sees an activation: [blocks][images][slabs][rows]
+// [lanes], with one set of coefficients for each block and channel, [blocks,
+// slabs*lanes]. A block is what shares its statistics: the images of a view
+// under batch norm, an image under group norm.
+type View struct{ Blocks, Images, Slabs, Rows, Lanes int }
+
+// Dense is the view of a plain [blocks][rows][channels].
+func Dense(blocks, rows, channels int) View { return View{blocks, 1, 1, rows, channels} }
+
+// Slabs is the view of images of that many pixels whose channels lie in slabs.
+func Slabs(blocks, images, pixels, channels, lanes int) View {
+	if lanes == channels {
+		return Dense(blocks, images*pixels, channels)
+	}
+	return View{blocks, images, channels / lanes, pixels, lanes}
+}
+
+// Channels is the number of coefficients of a block.
+func (v View) Channels() int { return v.Slabs * v.Lanes }
+
+// Count is the number of elements that share a coefficient.
+func (v View) Count() int { return v.Images * v.Rows }
 
 // Len is the number of elements.
-func (v View) Len() int { return v.Blocks * v.Rows * v.Channels }
+func (v View) Len() int { return v.Blocks * v.Count() * v.Channels() }
+
+// Block is the view of one block.
+func (v View) Block() View {
+	v.Blocks = 1
+	return v
+}

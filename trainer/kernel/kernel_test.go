@@ -11,7 +11,8 @@ import (
 // portable build both are the same and only the shapes are exercised.
 
 var views = []View{
-	{1, 1, 1}, {1, 1, 17}, {2, 5, 3}, {1, 300, 16}, {3, 129, 33}, {4, 7, 64}, {2, 1, 128},
+	Dense(1, 1, 1), Dense(1, 1, 17), Dense(2, 5, 3), Dense(1, 300, 16), Dense(3, 129, 33), Dense(4, 7, 64), Dense(2, 1, 128),
+	{2, 3, 4, 49, 16}, {5, 1, 2, 150, 16}, {1, 2, 3, 4, 5},
 }
 
 func random(r *rand.Rand, n int) []float32 {
@@ -46,13 +47,19 @@ func TestConvolutionsAgree(t *testing.T) {
 		{3, 8, 8, 16, 32, 1, 2, 0},
 		{2, 9, 9, 5, 7, 3, 2, 1},
 		{2, 28, 28, 1, 16, 3, 1, 1},
+		{2, 8, 8, 3, 32, 3, 1, 1},
+		{2, 9, 7, 24, 48, 3, 2, 1},
+		{2, 9, 7, 48, 24, 1, 1, 0},
+		{5, 7, 7, 32, 48, 3, 1, 1},
+		{3, 32, 32, 32, 32, 3, 1, 1},
+		{2, 4, 4, 64, 64, 3, 1, 1},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, s := range shapes {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			nx, ny := s.N*s.H*s.W*s.In, s.N*s.OutH()*s.OutW()*s.Out
 			x, w, dy := random(r, nx), random(r, s.Weights()), random(r, ny)
-			best, oracle := Best[float32]().Conv(s), Portable[float32]{}.Conv(s)
+			oracle, best := Portable[float32]{}.Conv(s), plain{Best[float32]().Conv(s), s}
 
 			got, want := make([]float32, ny), make([]float32, ny)
 			best.Forward(got, x, w)
@@ -69,6 +76,48 @@ func TestConvolutionsAgree(t *testing.T) {
 			oracle.BackwardWeights(want, x, dy)
 			near(t, "backward weights", got, want, 1e-5)
 		})
+	}
+}
+
+// plain is a convolution of the best set on NHWC activations.
+type plain struct {
+	conv Conv[float32]
+	s    ConvShape
+}
+
+func (p plain) Forward(y, x, w []float32) {
+	slabs := make([]float32, len(y))
+	p.conv.Forward(slabs, p.pack(x, p.s.In), w)
+	p.unpack(y, slabs, p.s.Out)
+}
+
+func (p plain) BackwardData(dx, dy, w []float32) {
+	slabs := make([]float32, len(dx))
+	p.conv.BackwardData(slabs, p.pack(dy, p.s.Out), w)
+	p.unpack(dx, slabs, p.s.In)
+}
+
+func (p plain) BackwardWeights(dw, x, dy []float32) {
+	p.conv.BackwardWeights(dw, p.pack(x, p.s.In), p.pack(dy, p.s.Out))
+}
+
+func (p plain) pack(nhwc []float32, channels int) []float32 {
+	slabs := make([]float32, len(nhwc))
+	p.each(len(nhwc), channels, func(i, j int) { slabs[j] = nhwc[i] })
+	return slabs
+}
+
+func (p plain) unpack(nhwc, slabs []float32, channels int) {
+	p.each(len(nhwc), channels, func(i, j int) { nhwc[i] = slabs[j] })
+}
+
+// each visits the n elements of an activation: i in NHWC, j in slabs.
+func (p plain) each(n, channels int, f func(i, j int)) {
+	lanes := Best[float32]().Lanes(channels)
+	pixels := n / (p.s.N * channels)
+	for i := range n {
+		image, pixel, c := i/(pixels*channels), i/channels%pixels, i%channels
+		f(i, ((image*(channels/lanes)+c/lanes)*pixels+pixel)*lanes+c%lanes)
 	}
 }
 
@@ -123,7 +172,7 @@ func TestPassesAgree(t *testing.T) {
 	best, oracle := Best[float32](), Portable[float32]{}
 	for _, v := range views {
 		t.Run(fmt.Sprintf("%+v", v), func(t *testing.T) {
-			n, nc := v.Len(), v.Blocks*v.Channels
+			n, nc := v.Len(), v.Blocks*v.Channels()
 			x, y, dy, res := random(r, n), random(r, n), random(r, n), random(r, n)
 			a, b, d := random(r, nc), random(r, nc), random(r, nc)
 			two := func(size int, f func(k Set[float32], out []float32)) (got, want []float32) {
@@ -168,7 +217,7 @@ func TestPassesAgree(t *testing.T) {
 
 // TestMomentsFarFromZero: a large common offset must not eat the variance.
 func TestMomentsFarFromZero(t *testing.T) {
-	v := View{1, 4096, 3}
+	v := Dense(1, 4096, 3)
 	x := make([]float32, v.Len())
 	r := rand.New(rand.NewPCG(9, 10))
 	for i := range x {
@@ -204,7 +253,7 @@ func BenchmarkConv(b *testing.B) {
 }
 
 func BenchmarkPasses(b *testing.B) {
-	v := View{2, 128 * 32 * 32, 32}
+	v := Slabs(2, 128, 32*32, 32, Best[float32]().Lanes(32))
 	r := rand.New(rand.NewPCG(1, 1))
 	x, y, dy, dx := random(r, v.Len()), random(r, v.Len()), random(r, v.Len()), random(r, v.Len())
 	a, s := random(r, 64), random(r, 64)

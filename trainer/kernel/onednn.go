@@ -12,6 +12,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 )
 
@@ -33,13 +34,14 @@ func (OneDNN) Name() string {
 // nothing.
 func Notice() string { return "" }
 
-// Conv implements Set. It panics if oneDNN cannot do the shape, which a
-// checked configuration does not ask for.
+// Conv implements Set. It panics when out of memory.
 func (OneDNN) Conv(s ConvShape) Conv[float32] {
-	var status C.int
-	c := C.conv_new(C.int(s.N), C.int(s.H), C.int(s.W), C.int(s.In), C.int(s.Out), C.int(s.Kernel), C.int(s.Stride), C.int(s.Pad), &status)
+	c := C.conv_new(C.conv_shape{
+		n: C.int(s.N), h: C.int(s.H), w: C.int(s.W), in: C.int(s.In), out: C.int(s.Out),
+		kernel: C.int(s.Kernel), stride: C.int(s.Stride), pad: C.int(s.Pad),
+	})
 	if c == nil {
-		panic(fmt.Sprintf("kernel: oneDNN refuses the convolution %+v (status %d)", s, int(status)))
+		panic(fmt.Sprintf("kernel: no memory for the convolution %+v", s))
 	}
 	conv := &dnnConv{c}
 	runtime.AddCleanup(conv, func(c *C.conv) { C.conv_free(c) }, c)
@@ -48,17 +50,26 @@ func (OneDNN) Conv(s ConvShape) Conv[float32] {
 
 type dnnConv struct{ c *C.conv }
 
+// turn orders the convolutions of a process, which share scratch memory.
+var turn sync.Mutex
+
 func (d *dnnConv) Forward(y, x, w []float32) {
+	turn.Lock()
+	defer turn.Unlock()
 	check("convolution", C.conv_forward(d.c, ptr(y), ptr(x), ptr(w)))
 	runtime.KeepAlive(d)
 }
 
 func (d *dnnConv) BackwardData(dx, dy, w []float32) {
+	turn.Lock()
+	defer turn.Unlock()
 	check("convolution gradient", C.conv_backward_data(d.c, ptr(dx), ptr(dy), ptr(w)))
 	runtime.KeepAlive(d)
 }
 
 func (d *dnnConv) BackwardWeights(dw, x, dy []float32) {
+	turn.Lock()
+	defer turn.Unlock()
 	check("weight gradient", C.conv_backward_weights(d.c, ptr(dw), ptr(x), ptr(dy)))
 	runtime.KeepAlive(d)
 }
@@ -68,34 +79,48 @@ func (OneDNN) Gemm(transA, transB bool, m, n, k int, a, b, c []float32) {
 	check("matrix product", C.gemm(truth(transA), truth(transB), C.int(m), C.int(n), C.int(k), ptr(a), ptr(b), ptr(c)))
 }
 
+// Lanes implements Set: a register's worth where oneDNN has convolutions on
+// slabs that wide. Its Winograd convolutions know no other layout.
+func (OneDNN) Lanes(channels int) int {
+	if vector := int(C.conv_lanes()); vector > 0 && channels%vector == 0 {
+		return vector
+	}
+	return channels
+}
+
+// layout is v as the passes take it.
+func layout(v View) C.view {
+	return C.view{C.int(v.Blocks), C.int(v.Images), C.int(v.Slabs), C.int(v.Rows), C.int(v.Lanes)}
+}
+
 // Moments implements Set.
 func (OneDNN) Moments(mean, m2, x []float32, v View) {
-	C.pass_moments(ptr(mean), ptr(m2), ptr(x), C.int(v.Blocks), C.int(v.Rows), C.int(v.Channels))
+	C.pass_moments(ptr(mean), ptr(m2), ptr(x), layout(v))
 }
 
 // ScaleShift implements Set.
 func (OneDNN) ScaleShift(y, x, residual, scale, shift []float32, v View, relu bool) {
-	C.pass_scale_shift(ptr(y), ptr(x), ptr(residual), ptr(scale), ptr(shift), C.int(v.Blocks), C.int(v.Rows), C.int(v.Channels), truth(relu))
+	C.pass_scale_shift(ptr(y), ptr(x), ptr(residual), ptr(scale), ptr(shift), layout(v), truth(relu))
 }
 
 // GradMoments implements Set.
 func (OneDNN) GradMoments(sumG, sumGX, dy, y, x, center []float32, v View) {
-	C.pass_grad_moments(ptr(sumG), ptr(sumGX), ptr(dy), ptr(y), ptr(x), ptr(center), C.int(v.Blocks), C.int(v.Rows), C.int(v.Channels))
+	C.pass_grad_moments(ptr(sumG), ptr(sumGX), ptr(dy), ptr(y), ptr(x), ptr(center), layout(v))
 }
 
 // GradApply implements Set.
 func (OneDNN) GradApply(dx, dres, dy, y, x, scale, slope, shift []float32, v View) {
-	C.pass_grad_apply(ptr(dx), ptr(dres), ptr(dy), ptr(y), ptr(x), ptr(scale), ptr(slope), ptr(shift), C.int(v.Blocks), C.int(v.Rows), C.int(v.Channels))
+	C.pass_grad_apply(ptr(dx), ptr(dres), ptr(dy), ptr(y), ptr(x), ptr(scale), ptr(slope), ptr(shift), layout(v))
 }
 
 // MeanRows implements Set.
 func (OneDNN) MeanRows(y, x []float32, v View) {
-	C.pass_mean_rows(ptr(y), ptr(x), C.int(v.Blocks), C.int(v.Rows), C.int(v.Channels))
+	C.pass_mean_rows(ptr(y), ptr(x), layout(v))
 }
 
 // SpreadRows implements Set.
 func (OneDNN) SpreadRows(dx, dy []float32, v View) {
-	C.pass_spread_rows(ptr(dx), ptr(dy), C.int(v.Blocks), C.int(v.Rows), C.int(v.Channels))
+	C.pass_spread_rows(ptr(dx), ptr(dy), layout(v))
 }
 
 func ptr(s []float32) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(s))) }

@@ -39,23 +39,23 @@ func gemm[T Float](transA, transB bool, m, n, k int, a, b []T, beta T, c []T) {
 	}
 }
 
+// Lanes implements Set: activations are NHWC.
+func (Portable[T]) Lanes(channels int) int { return channels }
+
 // Moments implements Set, in two passes.
 func (Portable[T]) Moments(mean, m2, x []T, v View) {
-	for b := range v.Blocks {
-		block := x[b*v.Rows*v.Channels:]
-		for c := range v.Channels {
-			sum := 0.0
-			for r := range v.Rows {
-				sum += float64(block[r*v.Channels+c])
-			}
-			mu := sum / float64(v.Rows)
-			ss := 0.0
-			for r := range v.Rows {
-				d := float64(block[r*v.Channels+c]) - mu
-				ss += d * d
-			}
-			mean[b*v.Channels+c], m2[b*v.Channels+c] = T(mu), T(ss)
-		}
+	n := v.Blocks * v.Channels()
+	sum, ss := make([]float64, n), make([]float64, n)
+	each(v, func(i, c int) { sum[c] += float64(x[i]) })
+	for c := range n {
+		sum[c] /= float64(v.Count())
+	}
+	each(v, func(i, c int) {
+		d := float64(x[i]) - sum[c]
+		ss[c] += d * d
+	})
+	for c := range n {
+		mean[c], m2[c] = T(sum[c]), T(ss[c])
 	}
 }
 
@@ -81,10 +81,14 @@ func (Portable[T]) ScaleShift(y, x, residual, scale, shift []T, v View, relu boo
 func each(v View, f func(i, c int)) {
 	i := 0
 	for b := range v.Blocks {
-		for range v.Rows {
-			for c := range v.Channels {
-				f(i, b*v.Channels+c)
-				i++
+		for range v.Images {
+			for c := b * v.Channels(); c < (b+1)*v.Channels(); c += v.Lanes {
+				for range v.Rows {
+					for lane := range v.Lanes {
+						f(i, c+lane)
+						i++
+					}
+				}
 			}
 		}
 	}
@@ -92,7 +96,7 @@ func each(v View, f func(i, c int)) {
 
 // GradMoments implements Set.
 func (Portable[T]) GradMoments(sumG, sumGX, dy, y, x, center []T, v View) {
-	n := v.Blocks * v.Channels
+	n := v.Blocks * v.Channels()
 	sg, sgx := make([]float64, n), make([]float64, n)
 	each(v, func(i, c int) {
 		g := masked(dy, y, i)
@@ -136,16 +140,17 @@ func (Portable[T]) GradApply(dx, dres, dy, y, x, scale, slope, shift []T, v View
 
 // MeanRows implements Set.
 func (Portable[T]) MeanRows(y, x []T, v View) {
-	clear(y[:v.Blocks*v.Channels])
+	y = y[:v.Blocks*v.Channels()]
+	clear(y)
 	each(v, func(i, c int) { y[c] += x[i] })
-	for c := range y[:v.Blocks*v.Channels] {
-		y[c] /= T(v.Rows)
+	for c := range y {
+		y[c] /= T(v.Count())
 	}
 }
 
 // SpreadRows implements Set.
 func (Portable[T]) SpreadRows(dx, dy []T, v View) {
-	each(v, func(i, c int) { dx[i] = dy[c] / T(v.Rows) })
+	each(v, func(i, c int) { dx[i] = dy[c] / T(v.Count()) })
 }
 
 // Conv implements Set.

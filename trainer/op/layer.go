@@ -58,7 +58,7 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 		forward: func(y []T, v [][]T) {
 			k.Gemm(false, true, n, out, in, v[0], v[1], y)
 			if b != nil {
-				k.ScaleShift(y, y, nil, nil, v[2], kernel.View{Blocks: 1, Rows: n, Channels: out}, false)
+				k.ScaleShift(y, y, nil, nil, v[2], kernel.Dense(1, n, out), false)
 			}
 		},
 		diff: diff,
@@ -79,7 +79,7 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 				grads = append(grads, apply(&op[T]{
 					name: "linear.db",
 					forward: func(db []T, v [][]T) {
-						k.GradMoments(db, nil, v[0], nil, nil, nil, kernel.View{Blocks: 1, Rows: n, Channels: out})
+						k.GradMoments(db, nil, v[0], nil, nil, nil, kernel.Dense(1, n, out))
 					},
 				}, b.Shape(), dy))
 			}
@@ -91,7 +91,7 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 // AvgPool averages x [N, H, W, C] over the pixels and gives [N, C].
 func AvgPool[T kernel.Float](k kernel.Set[T], x *G.Node) *G.Node {
 	s := x.Shape()
-	v := kernel.View{Blocks: s[0], Rows: s[1] * s[2], Channels: s[3]}
+	v := view(k, s, s[0])
 	return apply(&op[T]{
 		name:    "avgpool",
 		forward: func(y []T, in [][]T) { k.MeanRows(y, in[0], v) },
@@ -144,6 +144,16 @@ func StandardizeWeights[T kernel.Float](w *G.Node) *G.Node {
 			}, w.Shape(), dy, y)}
 		},
 	}, w.Shape(), w)
+}
+
+// Standardized is what StandardizeWeights makes of w, the weights of out
+// output channels one after the other.
+func Standardized[T kernel.Float](w []T, out int) []T {
+	y, fan := make([]T, len(w)), len(w)/out
+	for o := range out {
+		standardize(y[o*fan:][:fan], w[o*fan:][:fan])
+	}
+	return y
 }
 
 func standardize[T kernel.Float](y, w []T) (rstd float64) {

@@ -68,7 +68,8 @@ type norm[T kernel.Float] struct {
 	k      kernel.Set[T]
 	spec   NormSpec[T]
 	view   kernel.View
-	groups int // per block; as many as channels for batch statistics
+	whole  kernel.View // as one block
+	groups int         // per block; as many as channels for batch statistics
 
 	gammaAt, residualAt int // input positions, 0 if absent
 
@@ -83,7 +84,6 @@ type norm[T kernel.Float] struct {
 
 func newNorm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], shape tensor.Shape) *norm[T] {
 	c := shape[len(shape)-1]
-	rows := shape.TotalSize() / c
 	n := &norm[T]{k: k, spec: spec, groups: c}
 	blocks := 1
 	switch {
@@ -94,7 +94,7 @@ func newNorm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], shape tensor.Sha
 	case spec.Kind == Batch && spec.Mean == nil:
 		blocks = spec.Views
 	}
-	n.view = kernel.View{Blocks: blocks, Rows: rows / blocks, Channels: c}
+	n.view, n.whole = view(k, shape, blocks), view(k, shape, 1)
 	nc := n.view.Blocks * c
 	coefficients := []*[]T{&n.center, &n.rstd, &n.sumG, &n.sumGX}
 	if spec.Kind != Affine {
@@ -110,6 +110,16 @@ func newNorm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], shape tensor.Sha
 	return n
 }
 
+// view is how a normalization sees an activation [N, ..., C] whose images fall
+// into equal blocks.
+func view[T kernel.Float](k kernel.Set[T], shape tensor.Shape, blocks int) kernel.View {
+	c := shape[len(shape)-1]
+	if len(shape) == 2 {
+		return kernel.Dense(blocks, shape[0]/blocks, c)
+	}
+	return kernel.Slabs(blocks, shape[0]/blocks, shape[1]*shape[2], c, k.Lanes(c))
+}
+
 // optional returns input i, or nil where i is 0: no such input.
 func optional[T kernel.Float](in [][]T, i int) []T {
 	if i == 0 {
@@ -121,8 +131,8 @@ func optional[T kernel.Float](in [][]T, i int) []T {
 // block is one block of the view, and where its elements and coefficients
 // begin.
 func (n *norm[T]) block(b int) (v kernel.View, elements, coefficients int) {
-	v = kernel.View{Blocks: 1, Rows: n.view.Rows, Channels: n.view.Channels}
-	return v, b * v.Len(), b * v.Channels
+	v = n.view.Block()
+	return v, b * v.Len(), b * v.Channels()
 }
 
 // from is s from element i on, or nil.
@@ -136,8 +146,7 @@ func from[T kernel.Float](s []T, i int) []T {
 func (n *norm[T]) forward(y []T, in [][]T) {
 	x, beta, gamma, residual := in[0], in[1], optional(in, n.gammaAt), optional(in, n.residualAt)
 	if n.spec.Kind == Affine {
-		whole := kernel.View{Blocks: 1, Rows: n.view.Blocks * n.view.Rows, Channels: n.view.Channels}
-		n.k.ScaleShift(y, x, residual, gamma, beta, whole, n.spec.ReLU)
+		n.k.ScaleShift(y, x, residual, gamma, beta, n.whole, n.spec.ReLU)
 		return
 	}
 	for b := range n.view.Blocks {
@@ -145,7 +154,7 @@ func (n *norm[T]) forward(y []T, in [][]T) {
 		if n.spec.Mean == nil {
 			n.k.Moments(n.mean[c:], n.m2[c:], x[e:], v)
 			if n.spec.Observe != nil {
-				n.spec.Observe(n.mean[c:c+v.Channels], n.m2[c:c+v.Channels], v.Rows)
+				n.spec.Observe(n.mean[c:c+v.Channels()], n.m2[c:c+v.Channels()], v.Count())
 			}
 			n.statistics(c)
 		} else {
@@ -167,7 +176,7 @@ func (n *norm[T]) given() {
 // eachGroup calls f with the range of coefficients of every group of the
 // block whose coefficients begin at start.
 func (n *norm[T]) eachGroup(start int, f func(from, to int)) {
-	size := n.view.Channels / n.groups
+	size := n.view.Channels() / n.groups
 	for g := range n.groups {
 		f(start+g*size, start+(g+1)*size)
 	}
@@ -176,7 +185,7 @@ func (n *norm[T]) eachGroup(start int, f func(from, to int)) {
 // statistics merges the moments of a group's channels into those of the
 // group (Chan et al.'s parallel variance).
 func (n *norm[T]) statistics(start int) {
-	rows := float64(n.view.Rows)
+	rows := float64(n.view.Count())
 	n.eachGroup(start, func(from, to int) {
 		size := float64(to - from)
 		mean := 0.0
@@ -198,7 +207,7 @@ func (n *norm[T]) statistics(start int) {
 
 // fold turns a block's normalization and affine map into one scale and shift.
 func (n *norm[T]) fold(start int, gamma, beta []T) {
-	for c := range n.view.Channels {
+	for c := range n.view.Channels() {
 		i := start + c
 		n.scale[i] = n.rstd[i] * gamma[c]
 		n.shift[i] = beta[c] - n.center[i]*n.scale[i]
@@ -261,7 +270,7 @@ func (n *norm[T]) gradients(dx []T, in [][]T) {
 // addParameterGradients adds those of a block. An affine map normalizes by
 // nothing: its center is 0, its rstd 1.
 func (n *norm[T]) addParameterGradients(start int) {
-	for c := range n.view.Channels {
+	for c := range n.view.Channels() {
 		i := start + c
 		n.dbeta[c] += n.sumG[i]
 		n.dgamma[c] += n.sumGX[i] * n.rstd[i]
@@ -279,7 +288,7 @@ func (n *norm[T]) inputCoefficients(start int, gamma []T) {
 			h += c * float64(n.sumG[i])
 			hx += c * float64(n.sumGX[i])
 		}
-		m := float64(n.view.Rows * (to - from))
+		m := float64(n.view.Count() * (to - from))
 		for i := from; i < to; i++ {
 			rstd := float64(n.rstd[i])
 			slope := -rstd * rstd * rstd * hx / m
