@@ -26,7 +26,7 @@ import (
 // Images become RGB squares of data.size pixels: the centre is cut out and
 // resized once, by a cubic kernel that covers all pixels when it shrinks.
 // Transparent pixels become black; an orientation noted in a JPEG's metadata
-// is not applied. Nothing is kept on disk: each Load decodes the files anew.
+// is not applied. The squares are kept (cache.go).
 var imageFolder = source{
 	name: "folder",
 	list: listClassFolders,
@@ -152,13 +152,31 @@ func readClassFolders(f *folder, size int) (*Set, error) {
 		}
 		labels[i] = uint8(slices.Index(classes, parts[1]))
 	}
-	if err := f.decodeAll(images, size); err != nil {
+	if err := f.squares(images, size); err != nil {
 		return nil, err
 	}
 	s.Classes = len(classes)
 	s.Train = Split{Images: images[:train*each], Labels: labels[:train]}
 	s.Test = Split{Images: images[train*each:], Labels: labels[train:]}
 	return s, nil
+}
+
+// squares fills images with those of the listed files, from the cache if they
+// were decoded before.
+func (f *folder) squares(images []byte, size int) error {
+	fingerprint, err := f.fingerprint(f.listed)
+	if err != nil {
+		return err
+	}
+	kept := newCache(fingerprint, size)
+	if kept.load(images) {
+		return nil
+	}
+	if err := f.decodeAll(images, size); err != nil {
+		return err
+	}
+	kept.store(images)
+	return nil
 }
 
 // decodeAll decodes the listed images on all processors to dst, one after the

@@ -19,6 +19,19 @@ import (
 	"ablate/trainer/config"
 )
 
+// TestMain keeps the tests out of the user's cache, and the cache of earlier
+// tests out of these.
+func TestMain(m *testing.M) {
+	home, err := os.MkdirTemp("", "ablate-data-")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_CACHE_HOME", home)
+	code := m.Run()
+	os.RemoveAll(home)
+	os.Exit(code)
+}
+
 func pngOf(t *testing.T, img image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -77,6 +90,57 @@ func classFolder(t *testing.T) string {
 	write(t, dir, "train/list.png", []byte("not in a class"))
 	write(t, dir, "train/cat/deep.png/x.png", []byte("too deep"))
 	return dir
+}
+
+// TestSquaresAreKept: the second time, nothing is decoded; what is kept belongs
+// to these very files and this size, and a damaged cache does no harm.
+func TestSquaresAreKept(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", home)
+	dir := classFolder(t)
+	load := func(size int) *Set {
+		t.Helper()
+		s, err := Load(folderOf(size), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	kept := func() []string {
+		t.Helper()
+		files, err := filepath.Glob(filepath.Join(home, "ablate", "images", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	first := load(8)
+	if len(kept()) != 1 {
+		t.Fatalf("kept: %v", kept())
+	}
+	// Other pixels under a right sum show whether they are taken from there.
+	blank := make([]byte, 5*8*8*3)
+	cache{kept()[0]}.store(blank)
+	if got := load(8).Train.Images; !bytes.Equal(got, blank[:len(got)]) {
+		t.Error("images were decoded again")
+	}
+	if err := os.WriteFile(kept()[0], blank, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(8).Train.Images; !bytes.Equal(got, first.Train.Images) {
+		t.Error("a damaged cache was used")
+	}
+	load(9)
+	write(t, dir, "train/cat/c.png", pngOf(t, plain(8, 8, red)))
+	load(8)
+	if n := len(kept()); n != 3 {
+		t.Errorf("%d files are kept for two sizes and a change", n)
+	}
+
+	t.Setenv("XDG_CACHE_HOME", "/dev/null")
+	if got := load(8).Train.Len(); got != 4 {
+		t.Errorf("%d images without a cache", got)
+	}
 }
 
 func folderOf(size int) config.Data { return config.Data{Name: "folder", Size: size} }

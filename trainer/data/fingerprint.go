@@ -37,6 +37,11 @@ func (s source) fingerprint(f *folder) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return f.fingerprint(paths)
+}
+
+// fingerprint hashes the files at these paths, after a check of their sums.
+func (f *folder) fingerprint(paths []string) (string, error) {
 	h := sha256.New()
 	for _, path := range paths {
 		digest, err := cachedDigest(path)
