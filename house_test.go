@@ -18,6 +18,7 @@ import (
 var rooms = map[string][]string{
 	".":                         {"orchestrator/cli"},
 	"ablations":                 {"trainer/config"},
+	"bench":                     {},
 	"orchestrator":              {"ablations", "orchestrator/engine", "orchestrator/worker", "results", "results/journal", "trainer/config", "words"},
 	"orchestrator/cli":          {"ablations", "orchestrator", "orchestrator/...", "reports", "results", "trainer", "trainer/...", "words"},
 	"orchestrator/engine":       {},

@@ -40,8 +40,16 @@ test *ARGS:
     go build -o /dev/null .
     echo "All tests passed."
 
+# measure a training step; ARGS go to ablate bench trainer
+bench *ARGS: build
+    bin/ablate bench trainer "$@"
+
+# compare a training step with PyTorch's, into bench/RESULTS.md; ARGS: --help
+bench-torch *ARGS: build
+    go run ./bench "$@"
+
 # measure the kernels, ops and augmentations; ARGS go to go test
-bench pattern='.' *ARGS:
+bench-go pattern='.' *ARGS:
     go test -tags '{{ tags }}' -run '^$' -benchmem -bench "$@" ./trainer/...
 
 # check format, vet and staticcheck, with and without oneDNN

@@ -56,6 +56,13 @@ func crash(ended error, log string) string {
 	return how + ": " + said
 }
 
+// refused reports whether a worker ended because its run cannot succeed, however
+// often it is tried.
+func refused(ended error) bool {
+	var exit *exec.ExitError
+	return errors.As(ended, &exit) && exit.ExitCode() == worker.ExitRefused
+}
+
 // howExited is empty for the exit of a worker that said why.
 func howExited(status syscall.WaitStatus) string {
 	switch {
@@ -65,7 +72,7 @@ func howExited(status syscall.WaitStatus) string {
 		return "died of signal " + status.Signal().String()
 	case status.ExitStatus() == worker.ExitInterrupted:
 		return "stopped from outside"
-	case status.ExitStatus() == 1:
+	case status.ExitStatus() == 1, status.ExitStatus() == worker.ExitRefused:
 		return ""
 	}
 	return "the worker crashed"

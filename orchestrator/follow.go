@@ -12,6 +12,7 @@ import (
 
 // prepare reads what earlier heads left behind, and lists what is to be done.
 func (x *execution) prepare(plan *ablations.Plan) {
+	x.tellChanged(plan)
 	study, runs := record(plan)
 	x.fail(x.Store.SaveStudy(study, runs))
 	stored, err := x.Store.Runs(study)
@@ -69,7 +70,10 @@ func (x *execution) admit(cell ablations.Cell, run results.Run) {
 }
 
 func (x *execution) newTask(run results.Run) *task {
-	return &task{id: run.ID, cell: run.Cell, seed: run.Seed, dir: RunDir(x.Dir, run.ID), begun: run.Attempts, sizes: map[int]int64{}}
+	return &task{
+		id: run.ID, cell: run.Cell, seed: run.Seed, dataset: run.Dataset,
+		dir: RunDir(x.Dir, run.ID), begun: run.Attempts, sizes: map[int]int64{},
+	}
 }
 
 // closeOthers takes over the runs of other studies that a dead head left open.

@@ -38,6 +38,8 @@ type Scheduler struct {
 	Retries int             // further attempts after a crash
 	Backoff time.Duration   // before the first retry; doubles with each; 0 = a second
 	Kill    <-chan struct{} // closed to kill the workers instead of asking them to stop; may be nil
+
+	SaveEvery time.Duration // between checkpoints within an epoch; 0 = the trainer's default
 }
 
 // Summary is what became of a plan.
@@ -96,6 +98,7 @@ type task struct {
 	id, cell string
 	seed     int
 	config   config.Settings
+	dataset  string // content hash
 	dir      string
 	failures int       // since this head started
 	after    time.Time // not to be started before
@@ -180,7 +183,10 @@ func (x *execution) launch(ctx context.Context) {
 func (x *execution) start(ctx context.Context, t *task) {
 	t.token = rand.Text()
 	t.status = Status{ID: t.id, Cell: t.cell, Seed: t.seed, Began: time.Now()}
-	spec := worker.Spec{ID: t.id, Cell: t.cell, Seed: t.seed, Config: t.config.JSON(), DataDir: x.DataDir}
+	spec := worker.Spec{
+		ID: t.id, Cell: t.cell, Seed: t.seed, Config: t.config.JSON(),
+		Dataset: t.dataset, DataDir: x.DataDir, SaveEvery: x.SaveEvery,
+	}
 	if err := worker.WriteSpec(t.dir, spec); err != nil {
 		x.fail(err)
 		return
@@ -265,7 +271,7 @@ func (x *execution) crashed(t *task, ended error) {
 		reason = damage
 	}
 	t.failures++
-	if t.failures > x.Retries {
+	if t.failures > x.Retries || refused(ended) {
 		x.failed(t, a, reason)
 		return
 	}

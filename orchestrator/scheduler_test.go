@@ -24,15 +24,21 @@ import (
 	"ablate/trainer/config"
 )
 
-// TestMain is also the worker that the local engine starts.
+// TestMain is also the worker that the local engine starts: one that plays at
+// training, or one that trains.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "worker" {
-		os.Exit(tinyWorker(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "worker":
+			os.Exit(tinyWorker(os.Args[2:], tinyTrainer))
+		case "train":
+			os.Exit(tinyWorker(os.Args[2:], trainer.Run))
+		}
 	}
 	os.Exit(m.Run())
 }
 
-func tinyWorker(args []string) int {
+func tinyWorker(args []string, train worker.Trainer) int {
 	flags := flag.NewFlagSet("worker", flag.ExitOnError)
 	token := flags.String("token", "", "")
 	flags.Bool("leash", false, "")
@@ -42,15 +48,11 @@ func tinyWorker(args []string) int {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	err := worker.Worker{Train: tinyTrainer, Kernels: "tiny", Token: *token, Claimed: worker.RedirectStderr}.Run(ctx, flags.Arg(0))
-	switch {
-	case errors.Is(err, worker.ErrInterrupted):
-		return worker.ExitInterrupted
-	case err != nil:
+	err := worker.Worker{Train: train, Kernels: "tiny", Token: *token, Claimed: worker.RedirectStderr}.Run(ctx, flags.Arg(0))
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "ablate:", err)
-		return 1
 	}
-	return 0
+	return worker.ExitCode(err)
 }
 
 const tinySteps = 10

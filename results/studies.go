@@ -141,6 +141,15 @@ func (s *Store) StudyByID(id int64) (*Study, error) {
 	return &found[0], nil
 }
 
+// StudiesOf returns the names of the studies that a run is part of, the newest
+// first.
+func (s *Store) StudiesOf(runID string) ([]string, error) {
+	names, err := collect(s.db, `SELECT name FROM studies
+		WHERE key IN (SELECT study FROM study_slots WHERE run = (SELECT key FROM runs WHERE id = ?))
+		GROUP BY name ORDER BY max(turn) DESC`, scanOne[string], runID)
+	return names, s.explain(err)
+}
+
 // Outlines returns all studies without their cells and slots, the newest
 // first. Unlike Studies it is quick however large they are.
 func (s *Store) Outlines() ([]Study, error) {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"ablate/trainer/config"
@@ -18,13 +21,19 @@ type Speed struct {
 	Kernels         string   `json:"kernels"`
 	StepSeconds     float64  `json:"step_seconds"` // median of a whole step, update included
 	ImagesPerSecond float64  `json:"images_per_second"`
-	GFLOPS          float64  `json:"gflops"` // of the step's convolutions and matrix products, per second
+	GFLOPS          float64  `json:"gflops"` // of the step's convolutions, as direct ones, and matrix products, per second
 	LimitGFLOPS     float64  `json:"limit_gflops"`
-	Share           float64  `json:"share"` // of the limit, 0..1
-	Ops             []OpTime `json:"ops"`   // the slowest first
+	Share           float64  `json:"share"`      // of the limit; above 1 where Winograd's algorithm saves multiplications
+	PeakBytes       int64    `json:"peak_bytes"` // the process's largest resident memory so far; 0 where the system does not tell
+	Ops             []OpTime `json:"ops"`        // the slowest first
+
+	// Times are Unix times in seconds: when the first of the measured steps
+	// began, and when each of them ended.
+	Times []float64 `json:"times"`
 }
 
-// OpTime is the time that one kind of op takes in a step.
+// OpTime is the time that one kind of op takes in a step. "update" is what
+// follows the gradients: the optimizer and the target's moving average.
 type OpTime struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
@@ -34,13 +43,15 @@ type OpTime struct {
 // pixels and 3 channels: both views through the online network forward and
 // backward and through the target network forward, and the update. An image
 // counts once, for both its views. The limit is the rate of a large matrix
-// product in the same process.
-func Bench(c config.Config, side, steps int) (s Speed, err error) {
+// product in the same process. It takes one thread, whatever GOMAXPROCS was.
+// ready is called when all is set up and the timing is about to begin.
+func Bench(c config.Config, side, steps int, ready func()) (s Speed, err error) {
 	defer func() {
 		if p := recover(); p != nil { // shapes that do not fit
 			err = fmt.Errorf("building the network: %v", p)
 		}
 	}()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as in a worker
 	b, err := newBench(c, side)
 	if err != nil {
 		return s, err
@@ -51,24 +62,25 @@ func Bench(c config.Config, side, steps int) (s Speed, err error) {
 			return s, err
 		}
 	}
-	warm := b.step.graph.Times()
-	var times []time.Duration
+	ready()
+	warm := b.times()
+	ends := []time.Time{time.Now()}
 	for range steps {
-		start := time.Now()
 		if err := b.once(); err != nil {
 			return s, err
 		}
-		times = append(times, time.Since(start))
+		ends = append(ends, time.Now())
 	}
-	slices.Sort(times)
 	k := kernel.Best[float32]()
+	s.PeakBytes = peakResident()
+	s.Times = unixTimes(ends)
 	s.Kernels = k.Name()
-	s.StepSeconds = times[len(times)/2].Seconds()
+	s.StepSeconds = medianGap(ends).Seconds()
 	s.ImagesPerSecond = float64(c.Batch) / s.StepSeconds
 	s.GFLOPS = b.step.graph.Flops() / s.StepSeconds / 1e9
 	s.LimitGFLOPS = productRate(k) / 1e9
 	s.Share = s.GFLOPS / s.LimitGFLOPS
-	s.Ops = opTimes(warm, b.step.graph.Times(), steps)
+	s.Ops = opTimes(warm, b.times(), steps)
 	return s, nil
 }
 
@@ -79,6 +91,7 @@ type bench struct {
 	online, target *net.Weights[float32]
 	optimizer      *optimizer[float32]
 	done           int64
+	updates        time.Duration // spent in all updates so far
 }
 
 func newBench(c config.Config, side int) (*bench, error) {
@@ -109,10 +122,49 @@ func (b *bench) once() error {
 	if err := b.step.run(); err != nil {
 		return err
 	}
+	start := time.Now()
 	b.optimizer.update(b.online, b.step.grads, learningRate(b.config.Optimizer, 0, 1), b.done)
 	follow(b.target, b.online, b.config.Target.Tau)
+	b.updates += time.Since(start)
 	b.done++
 	return nil
+}
+
+// times is how long each part of the steps has taken since b was made.
+func (b *bench) times() map[string]time.Duration {
+	t := b.step.graph.Times()
+	t["update"] = b.updates
+	return t
+}
+
+// medianGap is the median of the times between neighbours.
+func medianGap(at []time.Time) time.Duration {
+	var gaps []time.Duration
+	for i, t := range at[1:] {
+		gaps = append(gaps, t.Sub(at[i]))
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
+}
+
+func unixTimes(at []time.Time) (seconds []float64) {
+	for _, t := range at {
+		seconds = append(seconds, float64(t.UnixMicro())/1e6)
+	}
+	return seconds
+}
+
+// peakResident is the largest resident memory that this process has had, in
+// bytes, or 0 where the system does not tell.
+func peakResident() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	var kib int64
+	fmt.Sscan(peak, &kib)
+	return kib << 10
 }
 
 // opTimes is the time by op of one step, the slowest first.
@@ -138,7 +190,8 @@ func productRate(k kernel.Set[float32]) float64 {
 		a[i], b[i] = 1/float32(i+1), float32(i%7)
 	}
 	best := time.Duration(1 << 62)
-	for range 10 {
+	begun := time.Now()
+	for i := 0; i < 10 && (i < 2 || time.Since(begun) < time.Second/2); i++ {
 		start := time.Now()
 		k.Gemm(false, false, n, n, n, a, b, c)
 		best = min(best, time.Since(start))

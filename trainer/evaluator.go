@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 
 	"ablate/trainer/data"
 	"ablate/trainer/kernel"
@@ -41,7 +42,7 @@ func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augm
 // run gives the features [n, featureSize] and projections [n, projectionSize]
 // of the first n images of s. The last batch is filled up with leftovers,
 // which is harmless: no output depends on another image here. It returns
-// ErrInterrupted if ctx ends.
+// ErrInterrupted if ctx ends, and a notFiniteError if an output is not finite.
 func (e *evaluator) run(ctx context.Context, s data.Split, n int) (features, projections []float32, err error) {
 	size := len(e.images) / e.batch
 	for from := 0; from < n; from += e.batch {
@@ -54,6 +55,10 @@ func (e *evaluator) run(ctx context.Context, s data.Split, n int) (features, pro
 		}
 		if err := e.graph.Run(); err != nil {
 			return nil, nil, err
+		}
+		if !op.Finite(e.features) || !op.Finite(e.projections) {
+			culprit, err := e.graph.FirstNotFinite()
+			return nil, nil, errors.Join(err, notFiniteError{culprit})
 		}
 		features = append(features, e.features[:count*e.featureSize]...)
 		projections = append(projections, e.projections[:count*e.projectionSize]...)

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ablate/trainer/checkpoint"
 	"ablate/trainer/config"
+	"ablate/trainer/data"
 )
 
 // small is a run of 16 steps, 4 an epoch.
@@ -38,7 +41,8 @@ type record struct {
 	events  []string
 	resumed []int64
 	outcome Outcome
-	state   string // bytes of the last checkpoint
+	every   time.Duration // Job.SaveEvery
+	state   string        // bytes of the last checkpoint
 }
 
 // attempt executes the run in dir until stop steps are done (0 = to its end).
@@ -46,7 +50,7 @@ func (rec *record) attempt(t *testing.T, c config.Config, dir string, stop int64
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	outcome, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir}, Hooks{
+	outcome, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir, SaveEvery: rec.every}, Hooks{
 		Start: func(resume, steps int64) {
 			if steps != 16 {
 				t.Errorf("the run has %d steps, want 16", steps)
@@ -102,7 +106,7 @@ func TestRunReportsEverything(t *testing.T) {
 		for _, m := range config.Metrics {
 			_, got := rec.metrics[step][m.Name]
 			want := m.Name != "loss" || step < 16
-			if m.Name == "linear_top1" {
+			if m.Name == "linear_top1" || strings.HasSuffix(m.Name, "_batch_dependence") {
 				want = step == 0 || step == 16
 			}
 			if got != want {
@@ -158,18 +162,93 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
-// TestForeignCheckpointIsRefused: a state made by another configuration is
-// not taken up.
-func TestForeignCheckpointIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	c := small(config.NormNone)
-	if err := newRecord().attempt(t, c, dir, 1); !errors.Is(err, ErrInterrupted) {
-		t.Fatal(err)
+// TestCheckpointIntervalDoesNotMatter: with a checkpoint after every step, at
+// epochs' ends only, or now and then, a run that is killed in the middle of an
+// epoch comes to the same metrics and the same bytes. With one after every
+// step it loses none.
+func TestCheckpointIntervalDoesNotMatter(t *testing.T) {
+	c := small(config.NormBN)
+	want := newRecord()
+	want.finish(t, c, t.TempDir())
+	for _, every := range []time.Duration{1, 5 * time.Millisecond, time.Hour} {
+		dir, got := t.TempDir(), newRecord()
+		got.every = every
+		if err := got.attempt(t, c, dir, 6); !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("the run was not interrupted: %v", err)
+		}
+		// Killed, it would not have saved step 6 when it was asked to stop.
+		if err := os.Remove(filepath.Join(dir, checkpoint.Name(6))); err != nil {
+			t.Fatal(err)
+		}
+		got.finish(t, c, dir)
+		if resumed := got.resumed[1]; every == 1 && resumed != 5 || every == time.Hour && resumed != 4 {
+			t.Errorf("checkpoints every %v: resumed at step %d", every, resumed)
+		}
+		if fmt.Sprint(got.metrics) != fmt.Sprint(want.metrics) || got.state != want.state {
+			t.Errorf("checkpoints every %v: metrics or the final state differ", every)
+		}
 	}
-	c.Optimizer.LR = 0.25
-	err := newRecord().attempt(t, c, dir, 0)
-	if err == nil || !strings.Contains(err.Error(), "of another run") || !strings.Contains(err.Error(), "config") {
-		t.Errorf("error is %v", err)
+}
+
+// TestForeignCheckpointIsRefused: a state that another run made is not taken
+// up, and the error says what differs. Another attempt would not help.
+func TestForeignCheckpointIsRefused(t *testing.T) {
+	c := small(config.NormNone)
+	for key, change := range map[string]func(*checkpoint.File, *Job){
+		"config":  func(_ *checkpoint.File, j *Job) { j.Config.Optimizer.LR = 0.25 },
+		"seed":    func(_ *checkpoint.File, j *Job) { j.Seed = 4 },
+		"dataset": func(f *checkpoint.File, _ *Job) { f.Meta["dataset"] = "another" },
+		"trainer": func(f *checkpoint.File, _ *Job) { f.Meta["trainer"] = Version + "0" },
+		"format":  func(f *checkpoint.File, _ *Job) { f.Meta["format"] = "ablate checkpoint 0" },
+	} {
+		t.Run(key, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := newRecord().attempt(t, c, dir, 1); !errors.Is(err, ErrInterrupted) {
+				t.Fatal(err)
+			}
+			paths, err := checkpoint.List(dir)
+			if err != nil || len(paths) == 0 {
+				t.Fatalf("no checkpoint: %v", err)
+			}
+			f, err := checkpoint.Read(paths[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			job := Job{Config: c, Seed: 3, Checkpoints: dir}
+			change(f, &job)
+			if err := checkpoint.Write(paths[0], f); err != nil {
+				t.Fatal(err)
+			}
+			_, err = Run(t.Context(), job, Hooks{})
+			if err == nil || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "of another run: its "+key) {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+}
+
+// TestChangedDataIsRefused: a run goes on with the data only that it was
+// planned with.
+func TestChangedDataIsRefused(t *testing.T) {
+	job := Job{Config: small(config.NormNone), Seed: 3, Dataset: "0123456789abcdef"}
+	_, err := Run(t.Context(), job, Hooks{Start: func(int64, int64) { t.Error("it started") }})
+	if err == nil || !errors.Is(err, ErrRefused) {
+		t.Fatalf("error is %v", err)
+	}
+	hash, err2 := data.Fingerprint("generated", "")
+	if err2 != nil {
+		t.Fatal(err2)
+	}
+	for _, part := range []string{"generated", "0123456789;", hash[:10], "has changed"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	job.Dataset = hash
+	_, err = Run(ctx, job, Hooks{Start: func(int64, int64) { cancel() }})
+	if !errors.Is(err, ErrInterrupted) {
+		t.Errorf("the right data: error is %v", err)
 	}
 }
 
@@ -198,29 +277,46 @@ func TestOtherArithmeticStartsOver(t *testing.T) {
 	if err := rec.attempt(t, c, dir, 0); err != nil {
 		t.Fatal(err)
 	}
-	if rec.resumed[0] != 0 || len(rec.events) != 1 || !strings.Contains(rec.events[0], "abacus 1.0") {
+	if rec.resumed[0] != 0 || len(rec.events) == 0 || !strings.Contains(rec.events[0], "abacus 1.0") {
 		t.Errorf("resumed at step %d, events %q", rec.resumed[0], rec.events)
 	}
 }
 
-// TestInterruptedProbe: a run that is asked to stop while it probes does, and
-// resumes as if nothing had been.
+// TestInterruptedProbe: a run that is asked to stop while it probes, or just
+// when it has, resumes as if nothing had been.
 func TestInterruptedProbe(t *testing.T) {
-	dir, c := t.TempDir(), small(config.NormBN)
-	ctx, cancel := context.WithCancel(context.Background())
-	_, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir}, Hooks{Progress: func(_, _ int64, _ float64, phase string) {
-		if phase == "evaluate" {
-			cancel()
-		}
-	}})
-	if !errors.Is(err, ErrInterrupted) {
-		t.Fatalf("error is %v", err)
-	}
-	got, want := newRecord(), newRecord()
-	got.finish(t, c, dir)
+	c, want := small(config.NormBN), newRecord()
 	want.finish(t, c, t.TempDir())
-	if fmt.Sprint(got.metrics) != fmt.Sprint(want.metrics) || got.state != want.state {
-		t.Error("the resumed run differs")
+	for name, stop := range map[string]func(cancel func()) Hooks{
+		"while": func(cancel func()) Hooks {
+			return Hooks{Progress: func(_, _ int64, _ float64, phase string) {
+				if phase == "evaluate" {
+					cancel()
+				}
+			}}
+		},
+		"after": func(cancel func()) Hooks {
+			return Hooks{Metrics: func(step int64, values map[string]float64) {
+				if _, probed := values["z_std"]; probed && step == 4 {
+					cancel()
+				}
+			}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, got := t.TempDir(), newRecord()
+			ctx, cancel := context.WithCancel(t.Context())
+			if _, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir}, stop(cancel)); !errors.Is(err, ErrInterrupted) {
+				t.Fatalf("error is %v", err)
+			}
+			got.finish(t, c, dir)
+			for step := range got.resumed[0] { // what the first attempt has reported
+				got.metrics[step] = want.metrics[step]
+			}
+			if fmt.Sprint(got.metrics) != fmt.Sprint(want.metrics) || got.state != want.state {
+				t.Error("the resumed run differs")
+			}
+		})
 	}
 }
 
@@ -237,7 +333,7 @@ func TestSimCLRRuns(t *testing.T) {
 
 func TestBench(t *testing.T) {
 	c := small(config.NormGNWS)
-	s, err := Bench(c, 8, 2)
+	s, err := Bench(c, 8, 2, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,29 +341,25 @@ func TestBench(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	c.Encoder.Arch = "resnet9"
-	if _, err := Bench(c, 8, 2); err == nil {
+	if _, err := Bench(c, 8, 2, func() {}); err == nil {
 		t.Error("no error for an unknown architecture")
 	}
 }
 
-func TestDivergence(t *testing.T) {
-	c := small(config.NormNone)
-	c.Optimizer = config.Optimizer{Name: "sgd", LR: 1e30, Warmup: 0}
-	rec := newRecord()
-	if err := rec.attempt(t, c, t.TempDir(), 0); err != nil {
-		t.Fatal(err)
-	}
-	last := int64(len(rec.metrics) - 1) // a loss at every step, the bad one included
-	if rec.outcome.Kind != "diverged" || !strings.HasSuffix(rec.outcome.Why, fmt.Sprintf("at step %d", last)) {
-		t.Errorf("outcome is %+v, the last loss is %v at step %d", rec.outcome, rec.metrics[last], last)
-	}
-}
-
-func TestBatchLargerThanTheData(t *testing.T) {
+// TestTooFewImages: what no configuration alone can tell is refused before a
+// graph is built.
+func TestTooFewImages(t *testing.T) {
 	c := small(config.NormNone)
 	c.Batch = 65
-	if _, err := Run(context.Background(), Job{Config: c}, Hooks{}); err == nil || !strings.Contains(err.Error(), "64 training images") {
+	_, err := Run(t.Context(), Job{Config: c}, Hooks{})
+	if err == nil || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "batch = 65, but generated has only 64 training images") {
 		t.Errorf("error is %v", err)
+	}
+	if err := Fits(c, 65, 1); err == nil || err.Error() != "generated has too few test images: 1; the probes need two to compare" {
+		t.Errorf("error is %v", err)
+	}
+	if err := Fits(c, 65, 2); err != nil {
+		t.Error(err)
 	}
 }
 

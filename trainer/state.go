@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"time"
 
 	"ablate/trainer/checkpoint"
 	"ablate/trainer/kernel"
@@ -18,6 +19,7 @@ import (
 
 // save writes a checkpoint of the current step.
 func (r *run) save() error {
+	defer r.clock.turn(r.clock.turn(inCheckpoints))
 	if r.job.Checkpoints == "" {
 		return nil
 	}
@@ -28,15 +30,20 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
-	meta := r.identity()
+	meta := identity(r.job, r.set.Hash)
 	maps.Copy(meta, arithmetic())
 	meta["step"] = strconv.FormatInt(r.done, 10)
 	meta["z_std"] = string(zStd)
+	meta["inputs"] = r.inputs.json()
 	f := &checkpoint.File{Meta: meta}
 	r.eachTensor(func(name string, shape []int, data []float32) {
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: name, Shape: shape, Data: data})
 	})
-	return checkpoint.Save(r.job.Checkpoints, r.done, f)
+	if err := checkpoint.Save(r.job.Checkpoints, r.done, f); err != nil {
+		return err
+	}
+	r.saved, r.savedAt = r.done, time.Now()
+	return nil
 }
 
 // restore takes up the newest good checkpoint, if there is one.
@@ -54,7 +61,7 @@ func (r *run) restore() error {
 	if f == nil {
 		return nil
 	}
-	if err := r.ours(f); err != nil {
+	if err := sameRun(f, r.job.Checkpoints, identity(r.job, r.set.Hash)); err != nil {
 		return err
 	}
 	for k, want := range arithmetic() {
@@ -85,28 +92,29 @@ func (r *run) restoreTensors(f *checkpoint.File) (err error) {
 	return err
 }
 
-// ours reports whether f is a state of this very run.
-func (r *run) ours(f *checkpoint.File) error {
-	for k, want := range r.identity() {
+// sameRun reports whether f, of the folder dir, is a state of the run with
+// that identity.
+func sameRun(f *checkpoint.File, dir string, identity map[string]string) error {
+	for k, want := range identity {
 		if f.Meta[k] != want {
-			return fmt.Errorf("the checkpoint in %s is of another run: its %s is %q, not %q", r.job.Checkpoints, k, f.Meta[k], want)
+			return refuse("the checkpoint in %s is of another run: its %s is %q, not %q", dir, k, f.Meta[k], want)
 		}
 	}
 	return nil
 }
 
-// identity is what a checkpoint must have in common with the run that takes
-// it up.
-func (r *run) identity() map[string]string {
-	work, err := json.Marshal(r.job.Config)
+// identity is what a checkpoint of job on a dataset must have in common with
+// whoever takes it up.
+func identity(job Job, dataset string) map[string]string {
+	work, err := json.Marshal(job.Config)
 	if err != nil {
 		panic(err) // plain data always marshals
 	}
 	return map[string]string{
 		"format":  "ablate checkpoint 1",
 		"config":  fmt.Sprintf("%x", sha256.Sum256(work)),
-		"seed":    strconv.Itoa(r.job.Seed),
-		"dataset": r.set.Hash,
+		"seed":    strconv.Itoa(job.Seed),
+		"dataset": dataset,
 		"trainer": Version,
 	}
 }

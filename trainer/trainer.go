@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 
 // Version numbers what a run computes. It is part of every run's identity:
 // raise it when equal configurations no longer give equal numbers.
-const Version = "1"
+const Version = "2"
 
 // Outcome is how a run ended.
 type Outcome struct {
@@ -33,8 +32,17 @@ type Job struct {
 	Config      config.Config
 	Seed        int
 	DataDir     string // where datasets lie; "" searches the usual places
+	Dataset     string // the data's fingerprint that the run was planned with; other data is refused; "" = any will do
 	Checkpoints string // folder of this attempt's checkpoints; holds the one to resume from, if any; "" = none
+
+	// SaveEvery is the time after which a step is followed by a checkpoint
+	// although the epoch goes on; 0 = DefaultSaveEvery. No result depends
+	// on it.
+	SaveEvery time.Duration
 }
+
+// DefaultSaveEvery is what a run loses at most if it is killed.
+const DefaultSaveEvery = 10 * time.Minute
 
 // Hooks are told what happens. All may be nil.
 type Hooks struct {
@@ -53,10 +61,32 @@ type Hooks struct {
 // saved its state.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrRefused is matched by errors that another attempt would meet again:
+// something is wrong with what the run was given.
+var ErrRefused = errors.New("refused")
+
+type refusedError struct{ error }
+
+func (e refusedError) Is(target error) bool { return target == ErrRefused }
+func (e refusedError) Unwrap() error        { return e.error }
+
+func refuse(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
+
 // Steps is the number of optimizer steps of a run on train images. What is
 // left of an epoch after its last whole batch is not seen in that epoch.
 func Steps(c config.Config, train int) int64 {
 	return int64(c.Epochs) * int64(train/c.Batch)
+}
+
+// Fits refuses numbers of images that are too small for c.
+func Fits(c config.Config, train, test int) error {
+	if train < c.Batch {
+		return refuse("batch = %d, but %s has only %d training images: no step would be made", c.Batch, c.Data.Name, train)
+	}
+	if test < 2 {
+		return refuse("%s has too few test images: %d; the probes need two to compare", c.Data.Name, test)
+	}
+	return nil
 }
 
 // Run executes job to its end, or resumes it from its newest good checkpoint.
@@ -72,26 +102,35 @@ func Run(ctx context.Context, job Job, hooks Hooks) (Outcome, error) {
 		return Outcome{}, err
 	}
 	r.hooks.Start(r.done, r.steps)
-	return r.loop(ctx)
+	outcome, err := r.loop(ctx)
+	if err == nil {
+		r.hooks.Event(r.clock.String())
+	}
+	return outcome, err
 }
 
 // run is the state of one run.
 type run struct {
-	job   Job
-	hooks Hooks
-	set   *data.Set
-	aug   *data.Augmenter
-	model *net.Model[float32]
+	job    Job
+	hooks  Hooks
+	set    *data.Set
+	inputs inputs
+	aug    *data.Augmenter
+	model  *net.Model[float32]
 
 	online, target *net.Weights[float32]
 	optimizer      *optimizer[float32]
 	step           *step[float32]
 	evaluator      *evaluator
+	dependence     *dependence[float32]
 
 	done, steps int64
+	saved       int64     // the step of the newest checkpoint, -1 = none
+	savedAt     time.Time // when that was made, or the run begun
 	zStd        []float64 // at every probe so far, step 0 first
 	order       []int     // of the current epoch
 	speed       speed
+	clock       *clock
 }
 
 // newRun loads the data and builds everything as it is at step 0.
@@ -102,15 +141,25 @@ func newRun(job Job, hooks Hooks) (r *run, err error) {
 			r, err = nil, fmt.Errorf("building the network: %v", p)
 		}
 	}()
+	clock := newClock()
 	set, err := data.Load(job.Config.Data, job.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	r = &run{job: job, hooks: hooks.complete(), set: set}
-	if r.steps = Steps(job.Config, set.Train.Len()); r.steps == 0 {
-		return nil, fmt.Errorf("a batch of %d images is larger than the %d training images", job.Config.Batch, set.Train.Len())
+	if job.Dataset != "" && job.Dataset != set.Hash {
+		return nil, changed(job.Config.Data.Name, set, job.Dataset)
 	}
-	r.aug = data.NewAugmenter(job.Config.Augment, set, set.Standardize())
+	r = &run{job: job, hooks: hooks.complete(), set: set, saved: -1, savedAt: time.Now(), clock: clock}
+	if r.job.SaveEvery == 0 {
+		r.job.SaveEvery = DefaultSaveEvery
+	}
+	if err := Fits(job.Config, set.Train.Len(), set.Test.Len()); err != nil {
+		return nil, err
+	}
+	r.steps = Steps(job.Config, set.Train.Len())
+	standard := set.Standardize()
+	r.inputs = inputs{set.Height, set.Width, set.Channels, standard.Mean, standard.Std}
+	r.aug = data.NewAugmenter(job.Config.Augment, set, standard)
 	r.model = &net.Model[float32]{
 		Config: job.Config, Height: set.Height, Width: set.Width, Channels: set.Channels,
 		Random: func(name string) *rand.Rand { return data.Stream(job.Seed, "init/"+name) },
@@ -118,8 +167,20 @@ func newRun(job Job, hooks Hooks) (r *run, err error) {
 	return r, r.build()
 }
 
+// changed says that the data is not what the run was planned with. A run's
+// name is made of its data's hash, so that it can have one only.
+func changed(name string, set *data.Set, planned string) error {
+	where := ""
+	if set.Dir != "" {
+		where = " in " + set.Dir
+	}
+	return refuse("the dataset %s%s has changed since the run was planned: its hash is %.10s now and was %.10s; "+
+		"put the old files back, or give the command again to plan new runs on the new ones", name, where, set.Hash, planned)
+}
+
 // build makes the initial weights and the graphs over them. The statistics
-// that init norms and batch norms start from are those of the first batch.
+// that init norms and batch norms start from are those of the first batch, and
+// the dependence probe keeps to the first images of it.
 func (r *run) build() error {
 	k := kernel.Best[float32]()
 	r.online = net.NewWeights[float32]()
@@ -134,13 +195,20 @@ func (r *run) build() error {
 	if r.step, err = newStep(r.model, k, r.online, r.target); err != nil {
 		return err
 	}
-	r.evaluator, err = newEvaluator(r.model, r.online, r.aug, max(r.set.Train.Len(), r.set.Test.Len()))
-	return err
+	if r.evaluator, err = newEvaluator(r.model, r.online, r.aug, max(r.set.Train.Len(), r.set.Test.Len())); err != nil {
+		return err
+	}
+	if r.dependence, err = newDependence(r.model, k, r.online, min(dependenceBatch, 2*r.job.Config.Batch)); err != nil {
+		return err
+	}
+	copy(r.dependence.images, first[:len(r.dependence.images)])
+	return nil
 }
 
 func (r *run) close() {
 	r.step.close()
 	r.evaluator.close()
+	r.dependence.close()
 }
 
 // perEpoch is the number of steps of an epoch.
@@ -169,14 +237,19 @@ func (r *run) draw(views []float32) {
 // miss it.
 func (r *run) loop(ctx context.Context) (Outcome, error) {
 	for {
-		if r.done%r.perEpoch() == 0 {
+		boundary := r.done%r.perEpoch() == 0
+		if boundary || time.Since(r.savedAt) >= r.job.SaveEvery {
 			if err := r.save(); err != nil {
 				return Outcome{}, err
 			}
-			if r.probeDue() {
-				if err := r.look(ctx); err != nil {
-					return Outcome{}, err
-				}
+		}
+		if boundary && r.probeDue() {
+			why, err := r.probe(ctx)
+			if err != nil {
+				return Outcome{}, err
+			}
+			if why != "" {
+				return Outcome{"diverged", why}, nil
 			}
 		}
 		if r.done == r.steps {
@@ -185,20 +258,20 @@ func (r *run) loop(ctx context.Context) (Outcome, error) {
 		if ctx.Err() != nil {
 			return Outcome{}, r.interrupt()
 		}
-		loss, err := r.train()
+		why, err := r.train()
 		if err != nil {
 			return Outcome{}, err
 		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return Outcome{"diverged", fmt.Sprintf("the loss became %v at step %d", loss, r.done-1)}, nil
+		if why != "" {
+			return Outcome{"diverged", why}, nil
 		}
 	}
 }
 
-// interrupt saves the state, unless the end of an epoch just did: saved again
-// after its probe, the state would count that probe twice.
+// interrupt saves the state, unless that was just done: saved again after the
+// probe of an epoch's end, the state would count that probe twice.
 func (r *run) interrupt() error {
-	if r.done%r.perEpoch() != 0 {
+	if r.saved != r.done {
 		if err := r.save(); err != nil {
 			return err
 		}
@@ -206,21 +279,29 @@ func (r *run) interrupt() error {
 	return ErrInterrupted
 }
 
-// train does one optimizer step and reports its loss.
-func (r *run) train() (float64, error) {
+// train does one optimizer step and reports its loss. It says why if there is
+// something in the step that is not finite, and moves no weight then.
+func (r *run) train() (diverged string, err error) {
 	start := time.Now()
+	r.clock.turn(inAugmentation)
 	r.draw(r.step.views)
+	r.clock.turn(inStep)
 	if err := r.step.run(); err != nil {
-		return 0, err
+		return "", err
 	}
 	loss := float64(r.step.loss[0])
+	r.clock.turn(inLogging)
 	r.hooks.Metrics(r.done, map[string]float64{"loss": loss})
+	if why := r.whyDiverged(loss); why != "" {
+		return why, nil
+	}
 	c := r.job.Config
-	r.optimizer.update(r.online, r.step.grads, learningRate(c.Optimizer, r.done, r.steps), r.done)
-	follow(r.target, r.online, targetRate(c.Target, r.done, r.steps))
+	r.clock.turn(inStep)
+	r.step.finish(c, r.optimizer, r.online, r.target, r.done, r.steps)
 	r.done++
+	r.clock.turn(inLogging)
 	r.hooks.Progress(r.done, r.steps, r.speed.add(c.Batch, time.Since(start)), "train")
-	return loss, nil
+	return "", nil
 }
 
 func (r *run) probeDue() bool {
@@ -228,10 +309,12 @@ func (r *run) probeDue() bool {
 	return r.done == r.steps || epoch%int64(r.job.Config.Probe.Every) == 0
 }
 
-// look probes the online network, and evaluates it in full before the first
-// step and after the last. It returns ErrInterrupted if ctx ends: the state is
-// saved, and a resumed run looks again.
+// look probes the online network, and evaluates it in full, its dependence on
+// the batch included, before the first step and after the last. It returns
+// ErrInterrupted if ctx ends: the state is saved, and a resumed run looks
+// again.
 func (r *run) look(ctx context.Context) error {
+	defer r.clock.turn(r.clock.turn(inProbes))
 	r.hooks.Progress(r.done, r.steps, r.speed.mean(), "probe")
 	images := min(r.job.Config.Probe.Images, r.set.Test.Len())
 	full := r.done == 0 || r.done == r.steps
@@ -263,6 +346,9 @@ func (r *run) look(ctx context.Context) error {
 			return err
 		}
 		values["linear_top1"] = top1
+		if err := r.dependence.measure(values); err != nil {
+			return err
+		}
 	}
 	r.zStd = append(r.zStd, projection.Std)
 	r.hooks.Metrics(r.done, values)

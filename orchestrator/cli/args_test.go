@@ -45,11 +45,11 @@ func TestArrange(t *testing.T) {
 func TestArrangeRefuses(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"rnu quick", `there is no command "rnu"; did you mean run?`},
-		{"frobnicate", `there is no command "frobnicate"; there is run, plan, status, show, report, studies, keys, bench`},
+		{"frobnicate", `there is no command "frobnicate"; there is run, plan, status, show, report, studies, keys, bench, trace, export`},
 		{"studies shw quick", `there is no command "studies shw"; did you mean show?`},
 		{"run quick --job 2", "run has no flag --job; did you mean --jobs?"},
-		{"run quick --jsno", "run has no flag --jsno; it has --set, --jobs, --retries, --out, --data, --store, --help"},
-		{"--check run quick", "run has no flag --check; it has --set, --jobs, --retries, --out, --data, --store, --help"},
+		{"run quick --jsno", "run has no flag --jsno; it has --set, --jobs, --retries, --checkpoint-every, --out, --data, --store, --help"},
+		{"--check run quick", "run has no flag --check; it has --set, --jobs, --retries, --checkpoint-every, --out, --data, --store, --help"},
 		{"run quick --jobs", "flag --jobs needs a value"},
 		{"--stor X run", "ablate has no flag --stor; did you mean --store?"},
 	}

@@ -126,7 +126,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:                     []cli.Flag{storeFlag()},
 		Commands: []*cli.Command{
 			runCommand(), planCommand(), statusCommand(), showCommand(), reportCommand(),
-			studiesCommand(), keysCommand(), benchCommand(), workerCommand(),
+			studiesCommand(), keysCommand(), benchCommand(), traceCommand(), exportCommand(), workerCommand(),
 		},
 	}
 	for _, c := range app.Commands {

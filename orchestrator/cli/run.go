@@ -28,7 +28,7 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "run a study and report on it",
-		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--retries N] [--out DIR] [--data DIR] [--store DIR]",
+		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--retries N]\n   [--checkpoint-every TIME] [--out DIR] [--data DIR] [--store DIR]",
 		Description: "STUDY is the name of a shipped study (see \"ablate studies\") or, if it has a\n" +
 			"slash or ends in .toml, a file.\n\n" +
 			"Runs that have a result are not repeated; what was interrupted goes on from its\n" +
@@ -38,6 +38,8 @@ func runCommand() *cli.Command {
 			setFlag(),
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` runs at a time, each on one core", DefaultText: "the number of cores"},
 			&cli.IntFlag{Name: "retries", Value: 1, Usage: "`N` further attempts at a run that crashes"},
+			&cli.DurationFlag{Name: "checkpoint-every", Value: trainer.DefaultSaveEvery, DefaultText: "10m",
+				Usage: "save a run at least every `TIME`, as in 90s or 5m, besides at its epochs' ends"},
 			outFlag(),
 			dataFlag(),
 			storeFlag(),
@@ -54,6 +56,10 @@ func run(c *cli.Context) error {
 	if jobs < 1 || retries < 0 {
 		return usagef("--jobs must be at least 1 and --retries at least 0")
 	}
+	every := c.Duration("checkpoint-every")
+	if every <= 0 {
+		return usagef("--checkpoint-every must be above 0, as in 90s or 5m")
+	}
 	p, dir, err := planned(c)
 	if err != nil {
 		return err
@@ -61,7 +67,7 @@ func run(c *cli.Context) error {
 	if err := checkOut(c.String("out")); err != nil {
 		return err
 	}
-	return execute(c, p, orchestrator.Scheduler{Jobs: jobs, Retries: retries, DataDir: dir})
+	return execute(c, p, orchestrator.Scheduler{Jobs: jobs, Retries: retries, DataDir: dir, SaveEvery: every})
 }
 
 // execute runs the plan as the head of the store, then reports.
@@ -187,18 +193,24 @@ func newPlan(study *ablations.Study, dataDir string) (*ablations.Plan, error) {
 // checkData loads every dataset once: a damaged file, or one with too few
 // images, is better found now than by the runs at night.
 func checkData(study *ablations.Study, dataDir string) error {
-	checked := map[config.Data]bool{}
+	type images struct{ train, test int }
+	loaded := map[config.Data]images{}
 	for _, cell := range study.Cells {
 		c, err := cell.Settings.Config()
 		if err != nil {
 			return err
 		}
-		if checked[c.Data] {
-			continue
+		n, known := loaded[c.Data]
+		if !known {
+			set, err := data.Load(c.Data, dataDir)
+			if err != nil {
+				return err
+			}
+			n = images{set.Train.Len(), set.Test.Len()}
+			loaded[c.Data] = n
 		}
-		checked[c.Data] = true
-		if _, err := data.Load(c.Data, dataDir); err != nil {
-			return err
+		if err := trainer.Fits(c, n.train, n.test); err != nil {
+			return fmt.Errorf("cell %s: %w", cell.Name, err)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -42,9 +41,8 @@ func work(c *cli.Context) error {
 		}()
 	}
 	w := worker.Worker{Train: trainer.Run, Kernels: kernel.Name(), Token: c.String("token"), Claimed: worker.RedirectStderr}
-	err = w.Run(ctx, runDir)
-	if errors.Is(err, worker.ErrInterrupted) {
-		return exitError{worker.ExitInterrupted, err.Error()}
+	if err = w.Run(ctx, runDir); err != nil {
+		return exitError{worker.ExitCode(err), err.Error()}
 	}
-	return err
+	return nil
 }

@@ -122,7 +122,7 @@ func Claim(runDir, token string) (Attempt, error) {
 			}
 			return Attempt{}, fmt.Errorf("claiming an attempt: %w", err)
 		}
-		return a, errors.Join(syncDir(a.Dir()), syncDir(runDir))
+		return a, errors.Join(checkpoint.SyncDir(a.Dir()), checkpoint.SyncDir(runDir))
 	}
 }
 
@@ -155,15 +155,6 @@ func writeClaim(runDir, token string) (string, error) {
 	return f.Name(), nil
 }
 
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // inherit links the two newest checkpoints of earlier attempts into this
 // attempt's folder: two, because the newest may be torn, which the trainer
 // finds out. Links suffice, since a checkpoint is never changed in place.
@@ -194,7 +185,7 @@ func (a Attempt) inherit() error {
 			return fmt.Errorf("taking over a checkpoint: %w", err)
 		}
 	}
-	return syncDir(a.Checkpoints())
+	return checkpoint.SyncDir(a.Checkpoints())
 }
 
 // DropCheckpoints removes the attempt's checkpoints after step, so that later

@@ -13,7 +13,7 @@ import (
 // provenance says who executes an attempt, as far as it can be known.
 func provenance(kernels string) journal.StartInfo {
 	host, _ := os.Hostname()
-	return journal.StartInfo{Version: Version(), Kernels: kernels, CPU: cpu(), Host: host, PID: os.Getpid()}
+	return journal.StartInfo{Version: Version(), Kernels: kernels, CPU: CPU(), Host: host, PID: os.Getpid()}
 }
 
 // Version is the program's: the module's version, or the revision it was built
@@ -41,8 +41,8 @@ func Version() string {
 	return v
 }
 
-// cpu is the processor's model name and its widest vector extension.
-func cpu() string {
+// CPU is the processor's model name and its widest vector extension.
+func CPU() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
 		return runtime.GOARCH

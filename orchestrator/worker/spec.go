@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/renameio/v2"
+
+	"ablate/trainer/checkpoint"
 )
 
 // Spec is the content of run.json: everything a worker has to know.
@@ -16,7 +19,10 @@ type Spec struct {
 	Cell    string          `json:"cell"`
 	Seed    int             `json:"seed"`
 	Config  json.RawMessage `json:"config"`   // canonical JSON of the resolved settings
+	Dataset string          `json:"dataset"`  // content hash that the run's id is made of
 	DataDir string          `json:"data_dir"` // absolute, or "" for the usual places
+
+	SaveEvery time.Duration `json:"save_every_ns"` // between checkpoints within an epoch; 0 = the trainer's default
 }
 
 // WriteSpec makes the run's folder and puts run.json into it. A newer text
@@ -32,7 +38,7 @@ func WriteSpec(runDir string, s Spec) error {
 	if err := renameio.WriteFile(filepath.Join(runDir, "run.json"), append(text, '\n'), 0o666); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(runDir), syncDir(filepath.Dir(runDir)))
+	return errors.Join(checkpoint.SyncDir(runDir), checkpoint.SyncDir(filepath.Dir(runDir)))
 }
 
 // ReadSpec reads run.json of the run in runDir.

@@ -26,6 +26,7 @@ import (
 
 	"ablate/results/journal"
 	"ablate/trainer"
+	"ablate/trainer/checkpoint"
 	"ablate/trainer/config"
 )
 
@@ -52,6 +53,24 @@ var ErrSuperseded = errors.New("a newer attempt at this run has taken over")
 // EX_TEMPFAIL of sysexits.h, "try again later".
 const ExitInterrupted = 75
 
+// ExitRefused is the exit code of a worker whose error matches
+// trainer.ErrRefused: EX_DATAERR of sysexits.h. Another attempt would end
+// likewise.
+const ExitRefused = 65
+
+// ExitCode is what a worker's process ends with after err.
+func ExitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrInterrupted):
+		return ExitInterrupted
+	case errors.Is(err, trainer.ErrRefused):
+		return ExitRefused
+	}
+	return 1
+}
+
 // Run makes the next attempt at the run in runDir. It returns nil when the
 // outcome is in the journal, ErrInterrupted when ctx ended before, and
 // ErrSuperseded when a newer attempt took over. Any other error is a failure.
@@ -76,7 +95,10 @@ func (w Worker) Run(ctx context.Context, runDir string) error {
 	if err := attempt.inherit(); err != nil {
 		return err
 	}
-	job := trainer.Job{Config: c, Seed: spec.Seed, DataDir: spec.DataDir, Checkpoints: attempt.Checkpoints()}
+	job := trainer.Job{
+		Config: c, Seed: spec.Seed, DataDir: spec.DataDir, Dataset: spec.Dataset,
+		Checkpoints: attempt.Checkpoints(), SaveEvery: spec.SaveEvery,
+	}
 	return w.record(ctx, attempt, job)
 }
 
@@ -87,6 +109,10 @@ func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
 		return err
 	}
 	defer j.Close()
+	// No checkpoint may outlive the journal that it follows.
+	if err := checkpoint.SyncDir(a.Dir()); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r := &recorder{attempt: a, start: provenance(w.Kernels), stop: stop, w: j}

@@ -149,13 +149,28 @@ func Write(path string, f *File) error {
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
 	out = append(append(out, head...), data...)
 	if err := renameio.WriteFile(path, out, 0o666); err != nil {
-		return fmt.Errorf("writing checkpoint: %w", err)
+		return cannotWrite(path, err)
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-// syncDir makes a rename in dir survive a power loss.
-func syncDir(dir string) error {
+// cannotWrite names the file that was to be written, where err may name the
+// temporary one.
+func cannotWrite(path string, err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &file):
+		err = file.Err
+	case errors.As(err, &link):
+		err = link.Err
+	}
+	return fmt.Errorf("cannot write %s: %w", path, err)
+}
+
+// SyncDir makes the names in dir survive a power loss: files that were made,
+// linked or renamed there.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

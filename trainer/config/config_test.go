@@ -251,6 +251,11 @@ func TestResolveProblems(t *testing.T) {
 		{"width without groups", Settings{"norm.projector": "gn+ws", "encoder.width": int64(18)}, nil},
 		{"groups of the heads", Settings{"norm.projector": "gn+ws", "heads.hidden": int64(100)}, []string{`heads.hidden: heads.hidden = 100 does not work with norm.projector = "gn+ws"`}},
 		{"groups of an absent predictor", Settings{"norm": "gn+ws", "norm.projector": "bn", "heads.hidden": int64(100), "predictor": false}, nil},
+		{"one value to normalize", Settings{"heads.hidden": int64(1), "norm.predictor": "ln"}, []string{`heads.hidden: heads.hidden = 1 leaves norm.predictor = "ln" one value`}},
+		{"one value to normalize, but for no predictor", Settings{"heads.hidden": int64(1), "norm.projector": "none", "norm.encoder": "ln", "predictor": false}, nil},
+		{"one value in a batch norm", Settings{"heads.hidden": int64(1), "encoder.width": int64(1), "norm": "bn"}, nil},
+		{"one weight to standardize", Settings{"encoder.width": int64(1), "norm.encoder": "gn+ws"}, []string{`encoder.width: encoder.width = 1 leaves norm.encoder = "gn+ws"`}},
+		{"one test image", Settings{"data.test": int64(1)}, []string{"data.test: data.test = 1 leaves the probes no two images to compare; take at least 2"}},
 		{"batch of one", Settings{"batch": int64(1)}, []string{`batch: batch = 1 has no statistics for norm.encoder = "bn"; take at least 2`}},
 		{"batch of one for init", Settings{"batch": int64(1), "norm": "none", "norm.projector": "init"}, []string{`batch: batch = 1 has no statistics for norm.projector = "init"`}},
 		{"batch of one without statistics", Settings{"batch": int64(1), "norm": "ln"}, nil},
@@ -310,6 +315,12 @@ func TestConfig(t *testing.T) {
 	again, err := Parse(text)
 	if err != nil || again != c {
 		t.Errorf("got %+v, %v", again, err)
+	}
+	for _, s := range []Settings{s, {"method": "simclr"}, {"data.name": "folder", "optimizer.weight_decay": 1e-7}} {
+		s, _ := Resolve(s)
+		if c, err := s.Config(); err != nil || string(c.JSON()) != string(s.JSON()) {
+			t.Errorf("got %s, %v, want %s", c.JSON(), err, s.JSON())
+		}
 	}
 	if _, err := (Settings{"batch": int64(64)}).Config(); err == nil {
 		t.Error("unresolved settings became a Config")

@@ -7,9 +7,10 @@ type Metric struct {
 	Says string // one line for axes, tables and help
 }
 
-// Metrics lists what the embedded trainer reports. linear_top1 and the
-// probes are reported at step 0 (the untrained network) and at the last step;
-// the probes in between as well; the loss at every step.
+// Metrics lists what the embedded trainer reports. linear_top1, the batch
+// dependences and the probes are reported at step 0 (the untrained network) and
+// at the last step; the probes in between as well; the loss at every step. A
+// network without a predictor has no predictor_batch_dependence.
 var Metrics = []Metric{
 	{"loss", "", "training loss, from 0 (views agree) to 8"},
 	{"linear_top1", "%", "linear evaluation of the frozen encoder, test top-1"},
@@ -22,6 +23,9 @@ var Metrics = []Metric{
 	{"y_cosine", "", "encoder output: mean cosine between different images"},
 	{"y_rankme", "", "encoder output: effective rank (RankMe, uncentred)"},
 	{"y_uniformity", "", "encoder output: log mean Gaussian potential"},
+	{"encoder_batch_dependence", "", "encoder in training: largest derivative by another input of the batch; 0 = no batch statistics"},
+	{"projector_batch_dependence", "", "projector in training: largest derivative by another input of the batch; 0 = no batch statistics"},
+	{"predictor_batch_dependence", "", "predictor in training: largest derivative by another input of the batch; 0 = no batch statistics"},
 }
 
 // MetricByName returns the metric called name.

@@ -163,7 +163,9 @@ func (r *resolver) combine() {
 	r.method()
 	r.predictor()
 	r.groups()
+	r.single()
 	r.batch()
+	r.probes()
 	r.optimizer()
 	r.target()
 }
@@ -257,6 +259,29 @@ func nearest(n int, factors []int) string {
 		high++
 	}
 	return fmt.Sprintf("%d and %d", low, high)
+}
+
+// single refuses norms that would turn every value into the same constant,
+// since there is but one to normalize.
+func (r *resolver) single() {
+	if r.whole("heads.hidden") == 1 && r.ok("heads.hidden") {
+		for _, c := range []string{"norm.projector", "norm.predictor"} {
+			if n := r.text(c); (n == NormLN || n == NormGNWS) && r.ok(c) {
+				r.report("heads.hidden", "heads.hidden = 1 leaves %s = %q one value to normalize: a constant; take at least 2", c, n)
+				return
+			}
+		}
+	}
+	if r.whole("encoder.width") == 1 && r.ok("encoder.width", "norm.encoder") && r.text("norm.encoder") == NormGNWS {
+		r.report("encoder.width", "encoder.width = 1 leaves norm.encoder = %q one weight to standardize in shortcuts: 0; take at least 2", NormGNWS)
+	}
+}
+
+// probes refuses a single test image: spread and similarity need two.
+func (r *resolver) probes() {
+	if r.whole("data.test") == 1 && r.ok("data.test") {
+		r.report("data.test", "data.test = 1 leaves the probes no two images to compare; take at least 2, or 0 for all images")
+	}
 }
 
 func (r *resolver) batch() {

@@ -90,6 +90,19 @@ func (s Settings) Config() (Config, error) {
 	return Parse(s.JSON())
 }
 
+// JSON writes the configuration as its settings would be.
+func (c Config) JSON() []byte {
+	text, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // plain data always marshals
+	}
+	s, err := parseSettings(text)
+	if err != nil {
+		panic(err) // Config and Keys have the same keys
+	}
+	return s.JSON()
+}
+
 // Parse reads what Settings.JSON wrote. It accepts nothing else: every key
 // of resolved settings must be there, none other, and resolving must change
 // nothing.

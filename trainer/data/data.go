@@ -22,6 +22,7 @@ type Set struct {
 	Classes                 int
 	Train, Test             Split
 	Hash                    string // Fingerprint of the complete set, whatever part of it was loaded
+	Dir                     string // where its files lie; "" if it is computed
 }
 
 // Split is one part of a set.
@@ -67,6 +68,9 @@ func Load(c config.Data, dir string) (*Set, error) {
 		return nil, err
 	}
 	s.Name = c.Name
+	if f != nil {
+		s.Dir = f.path
+	}
 	s.Hash, err = src.fingerprint(f)
 	return s, err
 }

@@ -102,9 +102,13 @@ func write(t *testing.T, dir, name string, contents []byte) {
 }
 
 func TestReadCIFAR10(t *testing.T) {
-	s, err := Load(config.Data{Name: "cifar10"}, cifarFolder(t))
+	dir := cifarFolder(t)
+	s, err := Load(config.Data{Name: "cifar10"}, dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.Dir != dir {
+		t.Errorf("the files lie in %s, not %s", dir, s.Dir)
 	}
 	if s.Train.Len() != 10 || s.Test.Len() != 3 {
 		t.Fatalf("%d training and %d test images, want 10 and 3", s.Train.Len(), s.Test.Len())

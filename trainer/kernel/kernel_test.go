@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // The best kernel set must agree with the portable one on every kernel. In a
@@ -270,4 +271,36 @@ func BenchmarkPasses(b *testing.B) {
 	run("ScaleShift", 3, func() { k.ScaleShift(y, x, dy, a, s, v, true) })
 	run("GradMoments", 3, func() { k.GradMoments(a, s, dy, y, x, a, v) })
 	run("GradApply", 4, func() { k.GradApply(dx, nil, dy, y, x, a, s, a, v) })
+}
+
+// BenchmarkPortableConv compares each direction of a portable convolution with
+// the matrix products that it comes down to, gonum's alone: of_gemm is the share
+// of their rate that it reaches.
+func BenchmarkPortableConv(b *testing.B) {
+	s := ConvShape{8, 32, 32, 32, 32, 3, 1, 1}
+	r := rand.New(rand.NewPCG(1, 1))
+	n, taps := s.N*s.H*s.W, 9*s.In
+	x, y, w, col := random(r, n*s.In), random(r, n*s.Out), random(r, s.Weights()), random(r, s.H*s.W*taps)
+	k := Portable[float32]{}
+	conv := k.Conv(s)
+	run := func(name string, convolve, product func()) {
+		b.Run(name, func(b *testing.B) {
+			var convolving, multiplying time.Duration
+			for b.Loop() {
+				start := time.Now()
+				convolve()
+				middle := time.Now()
+				for range s.N {
+					product()
+				}
+				convolving += middle.Sub(start)
+				multiplying += time.Since(middle)
+			}
+			b.ReportMetric(multiplying.Seconds()/convolving.Seconds(), "of_gemm")
+		})
+	}
+	pixels := s.H * s.W
+	run("forward", func() { conv.Forward(y, x, w) }, func() { k.Gemm(false, true, pixels, s.Out, taps, col, w, y) })
+	run("data", func() { conv.BackwardData(x, y, w) }, func() { k.Gemm(false, false, pixels, taps, s.Out, y, w, col) })
+	run("weights", func() { conv.BackwardWeights(w, x, y) }, func() { k.Gemm(true, false, s.Out, taps, pixels, y, col, w) })
 }

@@ -65,6 +65,12 @@ func (g *Graph[T]) Run() error {
 	return g.vm.RunAll()
 }
 
+// FirstNotFinite runs the graph once more and describes the first op that made
+// a NaN or an infinity of finite values, "" if none did.
+func (g *Graph[T]) FirstNotFinite() (string, error) {
+	return op.FirstNotFinite[T](g.g, g.Run)
+}
+
 // Times is how long the graph's ops have run since it was made, by name.
 func (g *Graph[T]) Times() map[string]time.Duration { return op.Times[T](g.g) }
 

@@ -3,6 +3,7 @@ package net
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -51,6 +52,21 @@ var stages = map[string][]int{
 	"resnet18": {2, 2, 2, 2},
 }
 
+// Blocks are the basic blocks of each stage of the encoder called arch.
+func Blocks(arch string) []int { return slices.Clone(stages[arch]) }
+
+// Groups is the number of groups that the normalization called kind makes of
+// channels, 0 if it is none of groups.
+func Groups(kind string, channels int) int {
+	switch kind {
+	case config.NormLN:
+		return 1
+	case config.NormGNWS:
+		return config.GroupsFor(channels)
+	}
+	return 0
+}
+
 // Features is the width of the encoder's output.
 func Features(e config.Encoder) int { return e.Width << (len(stages[e.Arch]) - 1) }
 
@@ -73,6 +89,29 @@ func (m *Model[T]) BuildTraining(g *Graph[T], scope string, w *Weights[T], x *G.
 	return b.predict(b.build(x))
 }
 
+// Components are the parts of the online network, in the order in which an
+// image passes them. The last is missing if the configuration has no predictor.
+func (m *Model[T]) Components() []string {
+	if m.Config.Predictor {
+		return []string{"encoder", "projector", "predictor"}
+	}
+	return []string{"encoder", "projector"}
+}
+
+// BuildComponent adds one of the Components, as it is in training, on an input
+// of its own: images [N, H, W, C] for the encoder, encoder outputs for the
+// projector, projections for the predictor. It gives [N, features] or
+// [N, heads.out], lets a gradient back to x, even where x are images, and
+// moves no running statistics.
+func (m *Model[T]) BuildComponent(g *Graph[T], w *Weights[T], component string, x *G.Node) *G.Node {
+	b := m.builder(g, "", w, Train, nil)
+	b.imageGradient = true
+	if component == "encoder" {
+		return b.encoder(x)
+	}
+	return b.head(component, m.normOf(component), x)
+}
+
 func unbiased[T kernel.Float](m2 T, rows int) T { return m2 / T(max(rows-1, 1)) }
 
 func (m *Model[T]) builder(g *Graph[T], scope string, w *Weights[T], phase Phase, observe observer[T]) *builder[T] {
@@ -92,6 +131,8 @@ type builder[T kernel.Float] struct {
 	phase   Phase
 	observe observer[T]
 	params  map[string]*G.Node
+
+	imageGradient bool // images get a gradient too, which training does not need
 }
 
 func (b *builder[T]) build(x *G.Node) *Network {
@@ -170,8 +211,8 @@ func (b *builder[T]) block(name string, x *G.Node, channels, stride int) *G.Node
 func (b *builder[T]) conv(name string, x *G.Node, channels, kernel, stride int) *G.Node {
 	in := x.Shape()[3]
 	w := b.weight(name, b.m.Config.Norm.Encoder, channels, kernel, kernel, in)
-	image := x.Op() == nil // the images themselves need no gradient
-	return op.Conv2D(b.k, x, w, stride, kernel/2, image)
+	stem := x.Op() == nil && !b.imageGradient
+	return op.Conv2D(b.k, x, w, stride, kernel/2, stem)
 }
 
 // head is a projector or predictor: linear, norm, ReLU, linear (BYOL, section
@@ -209,10 +250,8 @@ func (b *builder[T]) norm(name, kind string, x *G.Node, l layer) *G.Node {
 		if b.phase == Calibrate {
 			spec = b.batchNorm(name, spec, shape)
 		}
-	case config.NormLN:
-		spec.Kind, spec.Groups = op.Group, 1
-	case config.NormGNWS:
-		spec.Kind, spec.Groups = op.Group, config.GroupsFor(channels)
+	case config.NormLN, config.NormGNWS:
+		spec.Kind, spec.Groups = op.Group, Groups(kind, channels)
 	}
 	return op.Norm(b.k, spec, x, gamma, beta, l.residual)
 }

@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -134,15 +135,15 @@ func (n *ntXent[T]) loss(z []T) float64 {
 }
 
 // logSoftmax turns row i of cosines into probabilities of all rows but i, and
-// returns the logarithm of that of the other view.
+// returns the logarithm of that of the other view. Exponents are taken from the
+// largest cosine: at a low temperature all others may vanish.
 func (n *ntXent[T]) logSoftmax(row []T, i int) float64 {
-	score := (float64(row[n.other(i)]) - 1) / n.temperature // the cosines are at most 1
+	row[i] = T(math.Inf(-1))
+	largest := float64(slices.Max(row))
+	score := (float64(row[n.other(i)]) - largest) / n.temperature
 	sum := 0.0
 	for j, c := range row {
-		e := 0.0
-		if j != i {
-			e = math.Exp((float64(c) - 1) / n.temperature)
-		}
+		e := math.Exp((float64(c) - largest) / n.temperature)
 		row[j] = T(e)
 		sum += e
 	}

@@ -27,6 +27,7 @@ import (
 // package; what differs between ops is in its functions.
 type op[T kernel.Float] struct {
 	name  string
+	place place  // for people
 	id    uint64 // part of the hash: Gorgonia merges nodes whose ops and children hash alike
 	dims  []int  // of every input
 	shape tensor.Shape
@@ -63,6 +64,7 @@ var ids atomic.Uint64
 func apply[T kernel.Float](o *op[T], shape tensor.Shape, inputs ...*G.Node) *G.Node {
 	o.id = ids.Add(1)
 	o.shape = shape
+	o.place = placeOf[T](inputs)
 	o.in = make([][]T, len(inputs))
 	for _, n := range inputs {
 		o.dims = append(o.dims, n.Dims())
@@ -188,7 +190,13 @@ func (o *op[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
 	if o.backward == nil {
 		return nil, fmt.Errorf("%s has no gradient", o.name)
 	}
-	return o.backward(inputs, output, grad), nil
+	grads := o.backward(inputs, output, grad)
+	for _, g := range grads {
+		if g != nil {
+			g.Op().(*op[T]).place = o.place
+		}
+	}
+	return grads, nil
 }
 
 func (o *op[T]) WriteHash(h hash.Hash) { fmt.Fprintf(h, "%s#%d", o.name, o.id) }

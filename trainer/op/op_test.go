@@ -203,7 +203,7 @@ func TestBYOLGradients(t *testing.T) {
 
 func TestNTXentGradients(t *testing.T) {
 	for _, s := range []tensor.Shape{{2, 3}, {4, 3}, {6, 5}} {
-		for _, temperature := range []float64{0.1, 1} {
+		for _, temperature := range []float64{0.1, 1, 10} {
 			newHarness(t, []tensor.Shape{s}, normal(9), func(in G.Nodes) *G.Node { return NTXent(portable, in[0], temperature) }).checkGradients(t)
 		}
 	}
@@ -225,6 +225,31 @@ func TestNTXentValue(t *testing.T) {
 		if got := h.run(t); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("loss of %v is %g, want %g", c.z, got, c.want)
 		}
+	}
+}
+
+// TestNTXentAtLowTemperature: where all but the largest of the exponentials
+// vanish, the loss is the distance of the other view's cosine from the largest
+// one in temperatures.
+func TestNTXentAtLowTemperature(t *testing.T) {
+	const temperature = 1e-4
+	z := []float64{1, 0, -0.6, 0.8, 0, -1, -0.8, -0.6}
+	want := 0.0
+	for i := range 4 {
+		cosine := func(j int) float64 { return z[2*i]*z[2*j] + z[2*i+1]*z[2*j+1] }
+		largest := math.Inf(-1)
+		for j := range 4 {
+			if j != i {
+				largest = max(largest, cosine(j))
+			}
+		}
+		want += (largest - cosine((i+2)%4)) / temperature / 4
+	}
+	h := newHarness(t, []tensor.Shape{{4, 2}}, func(_, j int) float64 { return z[j] }, func(in G.Nodes) *G.Node {
+		return NTXent(portable, in[0], temperature)
+	})
+	if got := h.run(t); math.Abs(got-want) > 1e-6 || want < 1 {
+		t.Errorf("loss is %g, want %g", got, want)
 	}
 }
 
