@@ -34,6 +34,14 @@ type (
 		Dimensional    bool                  `json:"dimensional_collapse"`
 		Metrics        map[string]jsonMetric `json:"metrics"`
 		Difference     *jsonDifference       `json:"difference"` // null for the baseline
+
+		// By component, where it was measured.
+		Dependence map[string]jsonDependence `json:"batch_dependence"`
+	}
+	jsonDependence struct {
+		Depends bool   `json:"depends"`
+		Largest Number `json:"largest"`
+		N       int    `json:"n"`
 	}
 	jsonMetric struct {
 		Mean   Number   `json:"mean"`
@@ -57,6 +65,8 @@ type (
 		Level   Number     `json:"level"`
 		Paper   *jsonPaper `json:"paper"`
 		Parts   []jsonPart `json:"parts"`
+
+		BatchStatistics *string `json:"batch_statistics"` // null if it was not measured
 	}
 	jsonPaper struct {
 		Value   float64 `json:"value"`
@@ -122,7 +132,12 @@ func cellJSON(c Cell) jsonCell {
 	j := jsonCell{
 		Name: c.Name, Cell: c.Levels, Seeds: c.Seeds, N: c.N,
 		Collapsed: c.Collapsed, NeverSeparated: c.NeverSeparated, Diverged: c.Diverged, Failed: c.Failed, Pending: c.Pending,
-		Dimensional: c.DimensionalCollapse, Metrics: map[string]jsonMetric{},
+		Dimensional: c.DimensionalCollapse, Metrics: map[string]jsonMetric{}, Dependence: map[string]jsonDependence{},
+	}
+	for _, component := range components {
+		if d := c.dependence(component); d.N > 0 {
+			j.Dependence[component] = jsonDependence{d.depends(), d.Largest, d.N}
+		}
 	}
 	for name, m := range c.Metrics {
 		j.Metrics[name] = jsonMetric(m)
@@ -137,6 +152,9 @@ func claimJSON(c Claim) jsonClaim {
 	j := jsonClaim{ID: c.ID, Says: c.Says, Verdict: c.Verdict, P: c.P, Level: c.Level, Parts: []jsonPart{}}
 	if c.Paper != nil {
 		j.Paper = &jsonPaper{c.Paper.Value, c.Paper.Against, c.Paper.Unit, c.Paper.Where}
+	}
+	if c.Statistics != "" {
+		j.BatchStatistics = &c.Statistics
 	}
 	for _, p := range c.Parts {
 		part := jsonPart{

@@ -24,6 +24,10 @@ func (r *Report) markdown(figures []drawing, file string) string {
 	}
 	s.WriteString("\n")
 	r.table(true).markdown(&s)
+	if t, ok := r.dependenceTable(); ok {
+		fmt.Fprintf(&s, "\n## %s\n\n", dependenceTitle)
+		t.markdown(&s)
+	}
 	if len(r.Claims) > 0 {
 		r.markdownClaims(&s)
 	}
@@ -81,6 +85,9 @@ func (r *Report) markdownClaims(s *strings.Builder) {
 		s.WriteString("| verdict | part |\n|:---|:---|\n")
 		for _, p := range c.Parts {
 			fmt.Fprintf(s, "| %s | %s |\n", p.Verdict, escape(p.Says))
+		}
+		if c.Statistics != "" {
+			fmt.Fprintf(s, "\nMeasured: %s.\n", escape(c.Statistics))
 		}
 		if c.Paper != nil {
 			fmt.Fprintf(s, "\nThe paper: %s.\n", escape(r.paper(c)))

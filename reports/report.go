@@ -108,6 +108,10 @@ type Claim struct {
 	P       Number // after Holm over the claims; NaN if no part is a comparison
 	Level   Number // what the parts' p values are compared with; NaN like P
 	Parts   []Part
+
+	// Statistics says which of the claim's cells use batch statistics, as
+	// their runs measured it; "" if none did.
+	Statistics string
 }
 
 // Part is one part of a claim.

@@ -36,6 +36,7 @@ func (r *Report) Text(w io.Writer, columns int) error {
 	for _, n := range t.general {
 		paragraph(&s, n, "", "  ", columns)
 	}
+	r.writeDependence(&s, columns)
 	r.writeClaims(&s, columns)
 	s.WriteString("\n")
 	for _, command := range r.commands("") {
@@ -163,6 +164,19 @@ func writeBlock(s *strings.Builder, block []column, used int) {
 	s.WriteString(strings.Repeat("─", used) + "\n")
 }
 
+// writeDependence prints the table of dependences, if there is one.
+func (r *Report) writeDependence(s *strings.Builder, columns int) {
+	t, ok := r.dependenceTable()
+	if !ok {
+		return
+	}
+	fmt.Fprintf(s, "\n%s\n\n", dependenceTitle)
+	t.write(s, columns)
+	for _, n := range t.general {
+		paragraph(s, n, "", "  ", columns)
+	}
+}
+
 // writeClaims lists the claims, each verdict first, with its parts below.
 func (r *Report) writeClaims(s *strings.Builder, columns int) {
 	if len(r.Claims) == 0 {
@@ -178,6 +192,9 @@ func (r *Report) writeClaims(s *strings.Builder, columns int) {
 		paragraph(s, head, verdictColumn(c.Verdict), strings.Repeat(" ", verdictWidth), columns)
 		for _, p := range c.Parts {
 			paragraph(s, p.Says, "  "+verdictColumn(p.Verdict), strings.Repeat(" ", verdictWidth+2), columns)
+		}
+		if c.Statistics != "" {
+			paragraph(s, c.Statistics, "  "+fmt.Sprintf("%-*s", verdictWidth, "measured:"), strings.Repeat(" ", verdictWidth+2), columns)
 		}
 		if c.Paper != nil {
 			paragraph(s, r.paper(c), "  "+fmt.Sprintf("%-*s", verdictWidth, "paper:"), strings.Repeat(" ", verdictWidth+2), columns)

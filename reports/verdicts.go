@@ -51,6 +51,7 @@ func (r *Report) judge(study *ablations.Study) {
 			}
 		}
 		c.Verdict = together(c.Parts)
+		c.Statistics = r.batchStatistics(claim)
 		r.Claims = append(r.Claims, c)
 	}
 }

@@ -1,0 +1,152 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ablate/ablations"
+)
+
+// components are the parts of a network of which it is measured whether their
+// outputs depend on the other images of the batch.
+var components = []string{"encoder", "projector", "predictor"}
+
+// Dependence says whether the outputs of one component depend on the other
+// images of the batch, in the runs of a cell.
+type Dependence struct {
+	Largest Number // derivative over the seeds; exactly 0 = no dependence
+	N       int    // seeds with a value
+}
+
+// depends reports whether any run shows a dependence.
+func (d Dependence) depends() bool { return d.N > 0 && d.Largest > 0 }
+
+// dependence is that of a component at the last step. N is 0 if no run of the
+// cell has it or none measured it.
+func (c Cell) dependence(component string) (d Dependence) {
+	for _, v := range c.metric(component + "_batch_dependence").Values {
+		if v.known() {
+			d.Largest = max(d.Largest, v)
+			d.N++
+		}
+	}
+	return d
+}
+
+// dependent lists the components that depend on the batch. n is how many seeds
+// measured any.
+func (c Cell) dependent() (names []string, n int) {
+	for _, component := range components {
+		d := c.dependence(component)
+		if d.depends() {
+			names = append(names, component)
+		}
+		n = max(n, d.N)
+	}
+	return names, n
+}
+
+// dependenceTitle stands above the table of dependences.
+const dependenceTitle = "Depends on the batch"
+
+// dependenceTable says for every cell and component whether outputs depend on
+// the other images of the batch. It is false if no run measured that.
+func (r *Report) dependenceTable() (t table, ok bool) {
+	names, seeds := column{head: "cell", left: true}, column{head: "n"}
+	for _, c := range r.Cells {
+		_, n := c.dependent()
+		names.cells, seeds.cells = append(names.cells, c.Name), append(seeds.cells, fmt.Sprint(n))
+	}
+	t.columns = append(t.columns, names)
+	for _, component := range components {
+		if column, known := r.dependenceColumn(component); known {
+			t.columns = append(t.columns, column)
+		}
+	}
+	if len(t.columns) == 1 {
+		return table{}, false
+	}
+	t.columns = append(t.columns, seeds)
+	t.general = []string{
+		"the largest derivative of a component's output for one image, along one random direction, by its input for another image of " +
+			"the batch: in training mode, after the last step, over n seeds; no = exactly 0 in all of them: no batch statistics",
+	}
+	return t, true
+}
+
+// dependenceColumn is false if no run measured the component.
+func (r *Report) dependenceColumn(component string) (col column, known bool) {
+	col = column{head: component, left: true}
+	for _, c := range r.Cells {
+		d := c.dependence(component)
+		known = known || d.N > 0
+		col.cells = append(col.cells, d.String())
+	}
+	return col, known
+}
+
+// String is "no (0)", "yes (max 0.013)" or, without a measurement, a dash.
+func (d Dependence) String() string {
+	switch {
+	case d.N == 0:
+		return nothing
+	case !d.depends():
+		return "no (0)"
+	}
+	return fmt.Sprintf("yes (max %s)", strings.Replace(strconv.FormatFloat(float64(d.Largest), 'g', 2, 64), "-", "−", 1))
+}
+
+// batchStatistics says which of the cells that a claim hangs on use batch
+// statistics, and where; "" if no run of theirs measured it.
+func (r *Report) batchStatistics(claim ablations.Claim) string {
+	type group struct {
+		where string // what depends on the batch, alike in all cells of the group
+		cells []string
+		n     int // their runs that measured it
+	}
+	var groups []group
+	measured := 0
+	for _, c := range r.cellsOf(claim) {
+		names, n := c.dependent()
+		where := strings.Join(names, ", ")
+		i := slices.IndexFunc(groups, func(g group) bool { return g.where == where && (g.n > 0) == (n > 0) })
+		if i < 0 {
+			i, groups = len(groups), append(groups, group{where: where})
+		}
+		groups[i].cells = append(groups[i].cells, c.Name)
+		groups[i].n += n
+		measured += n
+	}
+	var says []string
+	for _, g := range groups {
+		cells := strings.Join(g.cells, ", ")
+		switch {
+		case g.n == 0:
+			says = append(says, "not measured in "+cells)
+		case g.where == "":
+			says = append(says, fmt.Sprintf("no batch statistics in %s (dependence exactly 0, n = %d)", cells, g.n))
+		default:
+			says = append(says, fmt.Sprintf("batch statistics in %s (%s; n = %d)", cells, g.where, g.n))
+		}
+	}
+	if measured == 0 {
+		return ""
+	}
+	return strings.Join(says, "; ")
+}
+
+// cellsOf lists the cells that a claim's parts name, each once.
+func (r *Report) cellsOf(claim ablations.Claim) (cells []Cell) {
+	var seen []int
+	for _, part := range claim.All {
+		for _, s := range part.Cells {
+			if !slices.Contains(seen, s.Cell) {
+				seen = append(seen, s.Cell)
+				cells = append(cells, r.Cells[s.Cell])
+			}
+		}
+	}
+	return cells
+}
