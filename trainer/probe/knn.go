@@ -33,14 +33,13 @@ const (
 // KNN classifies the queries by their nearest neighbours in the bank and
 // returns the top-1 accuracy in percent.
 func KNN(bank, queries Features) float64 {
-	b, q := matrix(normalized(widen(bank.X), bank.Dim), bank.Dim), matrix(normalized(widen(queries.X), queries.Dim), queries.Dim)
-	var similarity mat.Dense
-	similarity.Mul(q, b.T())
+	b, q := normalized(widen(bank.X), bank.Dim), normalized(widen(queries.X), queries.Dim)
+	near := nearness(q, b, bank.Dim)
 	right := 0
 	order := make([]int, bank.len())
 	votes := make([]float64, bank.Classes)
 	for i, label := range queries.Labels {
-		row := similarity.RawRowView(i)
+		row := near.RawRowView(i)
 		for j := range order {
 			order[j] = j
 		}
@@ -52,13 +51,36 @@ func KNN(bank, queries Features) float64 {
 		})
 		clear(votes)
 		for _, j := range order[:min(neighbours, len(order))] {
-			votes[bank.Labels[j]] += math.Exp((row[j] - 1) / temperature)
+			votes[bank.Labels[j]] += math.Exp(row[j] / temperature)
 		}
 		if argmax(votes) == int(label) {
 			right++
 		}
 	}
 	return 100 * float64(right) / float64(queries.len())
+}
+
+// nearness is the cosine similarity less 1 of the unit rows q and b, [queries,
+// bank]. Between the outputs of a collapsed encoder it is smaller than the
+// rounding of a 1. So it is computed as -|q - b|^2/2, with the bank's mean as
+// the origin.
+func nearness(q, b []float64, d int) *mat.Dense {
+	mean := make([]float64, d)
+	for i, v := range b {
+		mean[i%d] += v * float64(d) / float64(len(b))
+	}
+	var near mat.Dense
+	halves := [2][]float64{} // of the rows' squared lengths
+	for set, x := range [][]float64{q, b} {
+		halves[set] = make([]float64, len(x)/d)
+		for i, v := range x {
+			x[i] = v - mean[i%d]
+			halves[set][i/d] += x[i] * x[i] / 2
+		}
+	}
+	near.Mul(matrix(q, d), matrix(b, d).T())
+	near.Apply(func(i, j int, v float64) float64 { return v - halves[0][i] - halves[1][j] }, &near)
+	return &near
 }
 
 func compareDown(a, b float64) int {
