@@ -2,8 +2,8 @@
 
 set positional-arguments
 
-# The kernels' build tag: onednn where the library's header is found, else none.
-tags := `printf '#include <oneapi/dnnl/dnnl.h>\n' | cc -E -x c - >/dev/null 2>&1 && echo onednn || true`
+# The kernels' build tag: onednn where the header of oneDNN 2 is found on x86-64, else none.
+tags := `printf '#include <oneapi/dnnl/dnnl.h>\n#if DNNL_VERSION_MAJOR != 2 || !defined __x86_64__\n#error\n#endif\n' | cc -E -x c - >/dev/null 2>&1 && echo onednn || true`
 staticcheck := "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 [private]

@@ -75,9 +75,11 @@ func run(args []string) error {
 	if err := o.sides.check(); err != nil {
 		return err
 	}
-	r := report{Args: o.args, Date: time.Now().UTC(), Load: loadAverage(), Cores: runtime.NumCPU(), Rounds: o.rounds}
+	r := report{
+		Args: o.args, Date: time.Now().UTC(), Ours: revision(), Load: loadAverage(), Cores: runtime.NumCPU(), Rounds: o.rounds,
+	}
 	if r.Load > quiet {
-		fmt.Fprintf(os.Stderr, "bench: the load average is %.2f: something else is running, which distorts the figures\n", r.Load)
+		fmt.Fprintf(os.Stderr, "bench: the load average is %.2f%s: something else is running, which distorts the figures\n", r.Load, busy(r.Load))
 	}
 	if err := o.compare(&r); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 type report struct {
 	Args    []string
 	Date    time.Time
+	Ours    string  // revision; "" if it is not known
 	Load    float64 // average at the start
 	Cores   int
 	Rounds  int
@@ -53,12 +54,20 @@ func (r report) machine() string {
 		{"", ""},
 		{"date", r.Date.Format("2006-01-02 15:04 UTC")},
 		{"processor", fmt.Sprintf("%s, %d cores", ours.CPU, r.Cores)},
-		{"ours", ours.Kernels},
+		{"ours", strings.TrimPrefix(r.Ours+" on ", " on ") + ours.Kernels},
 		{"PyTorch", fmt.Sprintf("%s with oneDNN %s", theirs.Torch, theirs.OneDNN)},
 		{"threads", "1 on each side"},
-		{"load average before", fmt.Sprintf("%.2f", r.Load)},
+		{"load average before", fmt.Sprintf("%.2f", r.Load) + busy(r.Load)},
 		{"to repeat", "`" + command + "`"},
 	})
+}
+
+// busy is what to say of a load average beside its number.
+func busy(load float64) string {
+	if load <= quiet {
+		return ""
+	}
+	return fmt.Sprintf(", above the %.1f of an idle machine", quiet)
 }
 
 // bySize groups the results by the network's size, in their order.

@@ -141,6 +141,16 @@ func output(v any, program string, args []string) error {
 	return err
 }
 
+// revision is the commit that is checked out, "-dirty" if files differ from
+// it; "" where git does not tell.
+func revision() string {
+	text, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
 // loadAverage is that of the last minute, or 0 where the system does not tell.
 func loadAverage() (load float64) {
 	text, _ := os.ReadFile("/proc/loadavg")

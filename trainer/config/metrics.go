@@ -23,9 +23,9 @@ var Metrics = []Metric{
 	{"y_cosine", "", "encoder output: mean cosine between different images"},
 	{"y_rankme", "", "encoder output: effective rank (RankMe, uncentred)"},
 	{"y_uniformity", "", "encoder output: log mean Gaussian potential"},
-	{"encoder_batch_dependence", "", "encoder in training: largest derivative by another input of the batch; 0 = no batch statistics"},
-	{"projector_batch_dependence", "", "projector in training: largest derivative by another input of the batch; 0 = no batch statistics"},
-	{"predictor_batch_dependence", "", "predictor in training: largest derivative by another input of the batch; 0 = no batch statistics"},
+	{"encoder_batch_dependence", "", "encoder in training: largest derivative, along a random direction, by another input of the batch; 0 = no batch statistics"},
+	{"projector_batch_dependence", "", "projector in training: largest derivative, along a random direction, by another input of the batch; 0 = no batch statistics"},
+	{"predictor_batch_dependence", "", "predictor in training: largest derivative, along a random direction, by another input of the batch; 0 = no batch statistics"},
 }
 
 // MetricByName returns the metric called name.

@@ -13,11 +13,12 @@ import (
 // Decoding and resizing a folder of photographs takes far longer than hashing
 // it, and every run begins with it, so the result is kept in the user's cache
 // folder ($XDG_CACHE_HOME/ablate/images, ~/.cache/... on Linux). A file there
-// is named by all that its contents depend on, so it is never out of date. It
-// may be deleted at any time, and a cache that cannot be read or written does
+// is named by the hash of the files, the size and the number of the method, so
+// it is never out of date. It may be deleted at any time, and a cache that cannot be read or written does
 // nothing.
 
-// resized numbers what makes an image of a file.
+// resized numbers the method that makes a square of a file: raise it when a
+// decoder or the resizing gives other pixels.
 const resized = 1
 
 // cache is where the images of one fingerprint at one size are kept.

@@ -175,8 +175,12 @@ func (f *folder) squares(images []byte, size int) error {
 	if err := f.decodeAll(images, size); err != nil {
 		return err
 	}
-	kept.store(images)
-	return nil
+	// That took a while. What changed meanwhile is not what the name says.
+	after, err := f.fingerprint(f.listed)
+	if err == nil && after == fingerprint {
+		kept.store(images)
+	}
+	return err
 }
 
 // decodeAll decodes the listed images on all processors to dst, one after the

@@ -25,14 +25,17 @@ typedef struct {
     dnnl_primitive_t primitive; // NULL until it is first used
     operand operands[TENSORS];
     dnnl_memory_t scratch;
+    int winograd;
 } direction;
 
 struct conv {
     conv_shape shape;
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
     direction forward, data, weights;
 };
+
+// All convolutions take turns, so there is one of each.
+static dnnl_engine_t engine;
+static dnnl_stream_t stream;
 
 // How oneDNN calls the operands of a direction.
 typedef struct {
@@ -125,7 +128,7 @@ static dnnl_alg_kind_t first_choice(const conv_shape *s) {
     return fits ? dnnl_convolution_winograd : dnnl_convolution_direct;
 }
 
-static dnnl_status_t choose_as(dnnl_primitive_desc_t *pd, conv *c, const calling *how, dnnl_alg_kind_t algorithm,
+static dnnl_status_t choose_as(dnnl_primitive_desc_t *pd, const conv *c, const calling *how, dnnl_alg_kind_t algorithm,
                                dnnl_primitive_attr_t attr) {
     dnnl_memory_desc_t t[TENSORS];
     dnnl_convolution_desc_t d;
@@ -133,34 +136,40 @@ static dnnl_status_t choose_as(dnnl_primitive_desc_t *pd, conv *c, const calling
     TRY(preferred(t, &c->shape, how));
     if (how != &forward) {
         TRY(describe_forward(&d, algorithm, &c->shape, t));
-        TRY(dnnl_primitive_desc_create(&hint, &d, attr, c->engine, NULL));
+        TRY(dnnl_primitive_desc_create(&hint, &d, attr, engine, NULL));
     }
     dnnl_status_t s = how->describe(&d, algorithm, &c->shape, t);
-    if (s == dnnl_success) s = dnnl_primitive_desc_create(pd, &d, attr, c->engine, hint);
+    if (s == dnnl_success) s = dnnl_primitive_desc_create(pd, &d, attr, engine, hint);
     if (hint) dnnl_primitive_desc_destroy(hint);
     return s;
 }
 
-// choose finds oneDNN's primitive for a direction.
-static dnnl_status_t choose(dnnl_primitive_desc_t *pd, conv *c, const calling *how) {
+// choose finds oneDNN's primitive for a direction. The same shape gets the same
+// algorithm on the same machine, or none.
+static dnnl_status_t choose(dnnl_primitive_desc_t *pd, dnnl_alg_kind_t *algorithm, const conv *c, const calling *how) {
     dnnl_primitive_attr_t attr;
     TRY(dnnl_primitive_attr_create(&attr));
     dnnl_status_t s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (s == dnnl_success) {
-        s = choose_as(pd, c, how, first_choice(&c->shape), attr);
-        if (s != dnnl_success) s = choose_as(pd, c, how, dnnl_convolution_direct, attr);
+        *algorithm = first_choice(&c->shape);
+        s = choose_as(pd, c, how, *algorithm, attr);
+        if (s == dnnl_unimplemented) {
+            *algorithm = dnnl_convolution_direct;
+            s = choose_as(pd, c, how, *algorithm, attr);
+        }
     }
     dnnl_primitive_attr_destroy(attr);
     return s;
 }
 
-static dnnl_status_t operand_init(operand *o, dnnl_engine_t e, const dnnl_memory_desc_t *outside,
-                                  const dnnl_memory_desc_t *inside, int result) {
-    TRY(dnnl_memory_create(&o->outside, outside, e, DNNL_MEMORY_NONE));
+static dnnl_status_t operand_init(operand *o, const dnnl_memory_desc_t *outside, const dnnl_memory_desc_t *inside,
+                                  int result) {
+    TRY(dnnl_memory_create(&o->outside, outside, engine, DNNL_MEMORY_NONE));
     if (dnnl_memory_desc_equal(outside, inside)) return dnnl_success;
-    TRY(dnnl_memory_create(&o->inside, inside, e, DNNL_MEMORY_ALLOCATE));
+    TRY(dnnl_memory_create(&o->inside, inside, engine, DNNL_MEMORY_ALLOCATE));
     dnnl_primitive_desc_t pd;
-    TRY(dnnl_reorder_primitive_desc_create(&pd, result ? inside : outside, e, result ? outside : inside, e, NULL));
+    const dnnl_memory_desc_t *from = result ? inside : outside, *to = result ? outside : inside;
+    TRY(dnnl_reorder_primitive_desc_create(&pd, from, engine, to, engine, NULL));
     dnnl_status_t s = dnnl_primitive_create(&o->reorder, pd);
     dnnl_primitive_desc_destroy(pd);
     return s;
@@ -172,15 +181,15 @@ static void operand_free(operand *o) {
     if (o->reorder) dnnl_primitive_destroy(o->reorder);
 }
 
-static dnnl_status_t direction_init_as(direction *d, conv *c, const calling *how, dnnl_primitive_desc_t pd) {
+static dnnl_status_t direction_init_as(direction *d, const conv *c, const calling *how, dnnl_primitive_desc_t pd) {
     dnnl_memory_desc_t outside[TENSORS];
     TRY(callers(outside, &c->shape));
     for (int i = 0; i < TENSORS; i++) {
         const dnnl_memory_desc_t *inside = dnnl_primitive_desc_query_md(pd, how->queries[i], 0);
-        TRY(operand_init(&d->operands[i], c->engine, &outside[how->tensors[i]], inside, i == TENSORS - 1));
+        TRY(operand_init(&d->operands[i], &outside[how->tensors[i]], inside, i == TENSORS - 1));
     }
-    TRY(dnnl_memory_create(&d->scratch, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0), c->engine,
-                           DNNL_MEMORY_NONE));
+    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    TRY(dnnl_memory_create(&d->scratch, scratch, engine, DNNL_MEMORY_NONE));
     return dnnl_primitive_create(&d->primitive, pd);
 }
 
@@ -191,48 +200,47 @@ static void direction_free(direction *d) {
     *d = (direction){0};
 }
 
-static dnnl_status_t direction_init(direction *d, conv *c, const calling *how) {
+static dnnl_status_t direction_init(direction *d, const conv *c, const calling *how) {
     dnnl_primitive_desc_t pd;
-    TRY(choose(&pd, c, how));
+    dnnl_alg_kind_t algorithm;
+    TRY(choose(&pd, &algorithm, c, how));
     dnnl_status_t s = direction_init_as(d, c, how, pd);
     dnnl_primitive_desc_destroy(pd);
     if (s != dnnl_success) direction_free(d);
+    d->winograd = algorithm == dnnl_convolution_winograd;
     return s;
-}
-
-static dnnl_status_t conv_init(conv *c) {
-    TRY(dnnl_engine_create(&c->engine, dnnl_cpu, 0));
-    return dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags);
 }
 
 conv *conv_new(conv_shape shape) {
     conv *c = calloc(1, sizeof *c);
-    if (!c) return NULL;
-    c->shape = shape;
-    if (conv_init(c) == dnnl_success) return c;
-    conv_free(c);
-    return NULL;
+    if (c) c->shape = shape;
+    return c;
 }
 
 void conv_free(conv *c) {
     direction_free(&c->forward);
     direction_free(&c->data);
     direction_free(&c->weights);
-    if (c->stream) dnnl_stream_destroy(c->stream);
-    if (c->engine) dnnl_engine_destroy(c->engine);
     free(c);
 }
 
-static dnnl_status_t execute(conv *c, dnnl_primitive_t p, int n, const dnnl_exec_arg_t *args) {
-    TRY(dnnl_primitive_execute(p, c->stream, n, args));
-    return dnnl_stream_wait(c->stream);
+int conv_winograd(const conv *c) { return c->forward.winograd && c->data.winograd && c->weights.winograd; }
+
+static dnnl_status_t engine_init(void) {
+    if (!engine) TRY(dnnl_engine_create(&engine, dnnl_cpu, 0));
+    return stream ? dnnl_success : dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
 }
 
-static dnnl_status_t reorder(conv *c, operand *o, int result) {
+static dnnl_status_t execute(dnnl_primitive_t p, int n, const dnnl_exec_arg_t *args) {
+    TRY(dnnl_primitive_execute(p, stream, n, args));
+    return dnnl_stream_wait(stream);
+}
+
+static dnnl_status_t reorder(operand *o, int result) {
     if (!o->reorder) return dnnl_success;
     dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, result ? o->inside : o->outside},
                               {DNNL_ARG_TO, result ? o->outside : o->inside}};
-    return execute(c, o->reorder, 2, args);
+    return execute(o->reorder, 2, args);
 }
 
 // scratch_in lends the direction memory to work in. There is one for all
@@ -252,21 +260,23 @@ static dnnl_status_t scratch_in(direction *d) {
     return dnnl_memory_set_data_handle(d->scratch, scratch);
 }
 
-static dnnl_status_t run(conv *c, direction *d, const calling *how, const float *a, const float *b, float *result) {
+static dnnl_status_t run(const conv *c, direction *d, const calling *how, const float *a, const float *b,
+                         float *result) {
     omp_set_num_threads(1);
+    TRY(engine_init());
     if (!d->primitive) TRY(direction_init(d, c, how));
     const void *outside[TENSORS] = {a, b, result};
     dnnl_exec_arg_t args[TENSORS + 1];
     for (int i = 0; i < TENSORS; i++) {
         operand *o = &d->operands[i];
         TRY(dnnl_memory_set_data_handle(o->outside, (void *)outside[i]));
-        if (i < TENSORS - 1) TRY(reorder(c, o, 0));
+        if (i < TENSORS - 1) TRY(reorder(o, 0));
         args[i] = (dnnl_exec_arg_t){how->roles[i], o->inside ? o->inside : o->outside};
     }
     TRY(scratch_in(d));
     args[TENSORS] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, d->scratch};
-    TRY(execute(c, d->primitive, TENSORS + 1, args));
-    return reorder(c, &d->operands[TENSORS - 1], 1);
+    TRY(execute(d->primitive, TENSORS + 1, args));
+    return reorder(&d->operands[TENSORS - 1], 1);
 }
 
 int conv_forward(conv *c, float *y, const float *x, const float *w) { return run(c, &c->forward, &forward, x, w, y); }

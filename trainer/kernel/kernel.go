@@ -60,7 +60,8 @@ type Set[T Float] interface {
 	Moments(mean, m2, x []T, v View)
 
 	// ScaleShift computes y = act(x*scale + shift + residual). scale and
-	// shift are [blocks, channels]; a nil scale means 1, a nil residual 0.
+	// shift are [blocks, channels]; a nil scale means 1, a nil residual 0. y
+	// shares memory with none of the others, here and below.
 	ScaleShift(y, x, residual, scale, shift []T, v View, relu bool)
 
 	// GradMoments gives, per block and channel, the sums over the rows of g

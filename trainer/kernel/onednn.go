@@ -24,10 +24,15 @@ var _ Set[float32] = OneDNN{}
 
 func best32() Set[float32] { return OneDNN{} }
 
-// Name implements Set.
+// Name implements Set. Without slabs there is no Winograd, and all numbers
+// round otherwise.
 func (OneDNN) Name() string {
 	v := C.dnnl_version()
-	return fmt.Sprintf("onednn %d.%d.%d", v.major, v.minor, v.patch)
+	name := fmt.Sprintf("onednn %d.%d.%d", v.major, v.minor, v.patch)
+	if C.conv_lanes() == 0 {
+		name += " without slabs"
+	}
+	return name
 }
 
 // Notice is what a person should know before training with this kernel set:
@@ -50,8 +55,15 @@ func (OneDNN) Conv(s ConvShape) Conv[float32] {
 
 type dnnConv struct{ c *C.conv }
 
-// turn orders the convolutions of a process, which share scratch memory.
+// turn orders the convolutions of a process, which share what they work with.
 var turn sync.Mutex
+
+// winograd reports whether all three directions, each of which must have been
+// used, go by Winograd's algorithm.
+func (d *dnnConv) winograd() bool {
+	defer runtime.KeepAlive(d)
+	return C.conv_winograd(d.c) == 1
+}
 
 func (d *dnnConv) Forward(y, x, w []float32) {
 	turn.Lock()

@@ -52,14 +52,20 @@ func Linear[T kernel.Float](k kernel.Set[T], x, w, b *G.Node) *G.Node {
 		inputs = append(inputs, b)
 	}
 	diff := []bool{true, true, true}[:len(inputs)]
+	var product []T // before the bias
+	if b != nil {
+		product = make([]T, n*out)
+	}
 	return apply(&op[T]{
 		name:  "linear",
 		flops: flops,
 		forward: func(y []T, v [][]T) {
-			k.Gemm(false, true, n, out, in, v[0], v[1], y)
-			if b != nil {
-				k.ScaleShift(y, y, nil, nil, v[2], kernel.Dense(1, n, out), false)
+			if b == nil {
+				k.Gemm(false, true, n, out, in, v[0], v[1], y)
+				return
 			}
+			k.Gemm(false, true, n, out, in, v[0], v[1], product)
+			k.ScaleShift(y, product, nil, nil, v[2], kernel.Dense(1, n, out), false)
 		},
 		diff: diff,
 		backward: func(nodes G.Nodes, _, dy *G.Node) G.Nodes {

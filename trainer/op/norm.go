@@ -59,8 +59,8 @@ func Norm[T kernel.Float](k kernel.Set[T], spec NormSpec[T], x, gamma, beta, res
 	return apply(&op[T]{name: "norm", forward: n.forward, diff: diff, backward: n.backward}, x.Shape(), inputs...)
 }
 
-// norm is the state of one normalization. All coefficient slices are
-// [blocks, channels] of its view.
+// norm is the state of one normalization. Coefficients and sums are [blocks,
+// channels] of its view, parameter gradients [channels].
 //
 // Each block goes through all its passes before the next one is touched: an
 // image's activations, and with luck a view's, are still in cache then.
