@@ -58,7 +58,7 @@ type expansion struct {
 	scratch config.Settings // the cell's settings as written
 	json    []byte
 	seen    map[[sha256.Size]byte]int // first cell with these settings
-	works   []bool                    // does override i count in some cell?
+	uses    []map[string]*use         // what becomes of each key of override i
 
 	findings []*finding
 	byCause  map[cause]*finding
@@ -70,11 +70,17 @@ func (p *parser) newExpansion(combinations int) *expansion {
 		parser: p, common: append([]*layer{p.base}, p.sets...),
 		start: config.Settings{}, scratch: config.Settings{},
 		seen:    make(map[[sha256.Size]byte]int, combinations),
-		works:   make([]bool, len(p.sets)),
 		byCause: map[cause]*finding{}, alone: map[cause]bool{},
 	}
 	for _, l := range e.common {
 		e.start.Apply(l.set)
+	}
+	for _, l := range p.sets {
+		uses := map[string]*use{}
+		for key := range l.lines {
+			uses[key] = &use{}
+		}
+		e.uses = append(e.uses, uses)
 	}
 	p.index = make([]int, combinations)
 	p.study.Cells = make([]Cell, 0, combinations+len(p.cells))
@@ -171,20 +177,52 @@ func (e *expansion) add(c Cell, layers []*layer) {
 			e.seen[digest] = len(e.study.Cells)
 		}
 	}
-	for i, s := range e.sets {
-		e.works[i] = e.works[i] || !slices.ContainsFunc(layers, func(l *layer) bool { return overrides(l.set, s.set) })
+	isBroken := func(l *layer) bool { return l.broken }
+	judgeable := len(problems) == 0 && !slices.ContainsFunc(e.common, isBroken) && !slices.ContainsFunc(layers, isBroken)
+	for _, uses := range e.uses {
+		for key, u := range uses {
+			u.in(c, key, layers, judgeable)
+		}
 	}
 	e.study.Cells = append(e.study.Cells, c)
 }
 
-// overrides reports whether over sets every key of set anew.
-func overrides(over, set config.Settings) bool {
-	for k := range set {
-		if !sets(over, k) {
-			return false
-		}
+// use is what becomes of an override's key.
+type use struct {
+	counts  bool     // in some cell
+	hidden  bool     // some cell sets the key itself
+	reasons []string // why it has no meaning in the others
+}
+
+// in looks at one more cell. In one that is not judgeable, something else is
+// wrong, and nobody knows which keys have a meaning.
+func (u *use) in(c Cell, key string, layers []*layer, judgeable bool) {
+	if u.counts {
+		return
 	}
-	return true
+	if slices.ContainsFunc(layers, func(l *layer) bool { return sets(l.set, key) }) {
+		u.hidden = true
+		return
+	}
+	reason := ""
+	if judgeable {
+		reason = c.Settings.Unused(key)
+	}
+	if u.counts = reason == ""; !u.counts && !slices.Contains(u.reasons, reason) {
+		u.reasons = append(u.reasons, reason)
+	}
+}
+
+// why says why the key has no effect in any cell.
+func (u *use) why(key string) string {
+	reasons := u.reasons
+	switch {
+	case len(reasons) == 0:
+		return "every cell sets " + key + " itself"
+	case u.hidden:
+		reasons = append(slices.Clone(reasons), "the other cells set it themselves")
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // sets reports whether s sets the key, itself or by the shorthand.
@@ -398,11 +436,14 @@ func (p *parser) sameEverywhere(i, j, stride, n int) bool {
 	return true
 }
 
-// idleOverrides reports overrides that reach no cell.
+// idleOverrides reports overrides' keys that change no cell, whatever their
+// values: a report would say that it is about them.
 func (e *expansion) idleOverrides() {
 	for i, s := range e.sets {
-		if !e.works[i] && !s.broken {
-			e.at(0, "%s: has no effect: every cell sets %s itself", s.name, list(sortedKeys(s.lines)))
+		for _, key := range sortedKeys(s.lines) {
+			if u := e.uses[i][key]; !u.counts && !s.broken {
+				e.at(0, "%s: has no effect: %s", s.name, u.why(key))
+			}
 		}
 	}
 }

@@ -15,8 +15,10 @@ import (
 const (
 	maxCells = 250_000
 	maxRuns  = 1_000_000
-	maxSeed  = 1<<31 - 1
 )
+
+// MaxSeed is the largest seed; the smallest is 1.
+const MaxSeed = 1<<31 - 1
 
 var rootKeys = []string{"name", "title", "source", "seeds", "alpha", "exclude", "base", "axes", "cells", "claims"}
 
@@ -169,8 +171,8 @@ func (p *parser) seedList(n *node) []int {
 	for _, item := range n.items {
 		seed, ok := item.value.(int64)
 		switch {
-		case !ok || seed < 1 || seed > maxSeed:
-			p.at(item.line, "a seed must be a whole number from 1 to %d, not %s", maxSeed, item.show())
+		case !ok || seed < 1 || seed > MaxSeed:
+			p.at(item.line, "a seed must be a whole number from 1 to %d, not %s", MaxSeed, item.show())
 		case seen[seed]:
 			p.at(item.line, "seed %d is listed twice; seeds must be distinct", seed)
 		default:

@@ -256,6 +256,14 @@ func TestErrors(t *testing.T) {
 		{"override and levels", "[axes.norm]\nbn = { norm = \"bn\" }\ngn = { norm = \"gn+ws\" }\ngn2 = { norm = \"gn+ws\", batch = 64 }", []string{"encoder.width=18"}, []string{"0: --set encoder.width=18: encoder.width = 18 does not work with norm.encoder = \"gn+ws\""}},
 		{"override without effect", "[axes]\nnorm = [\"bn\", \"ln\"]\n[cells]\nx = { norm = \"none\" }", []string{"norm=init", "norm.encoder=ln"}, []string{"0: --set norm=init: has no effect: every cell sets norm itself", "0: --set norm.encoder=ln: has no effect: every cell sets norm.encoder itself"}},
 
+		{"override of another method's key", "[axes]\nnorm = [\"bn\", \"ln\"]", []string{"simclr.temperature=0.1"}, []string{`0: --set simclr.temperature=0.1: has no effect: simclr.temperature is for method = "simclr" only`}},
+		{"override of another dataset's key", "[base]\ndata.name = \"fashion-mnist\"", []string{"data={size=64, train=500}"}, []string{`0: --set data={size=64, train=500}: has no effect: data.size is for data.name = "folder" only`}},
+		{"override that one cell has a use for", "[axes]\nmethod = [\"byol\", \"simclr\"]", []string{"simclr.temperature=0.1", "target.tau=0.5"}, nil},
+		{"override for several reasons", "[axes.a]\nx = { target.stop_gradient = false }\ny = { method = \"simclr\" }\nz = { target.tau = 0.9 }", []string{"target.tau=0.5"}, []string{
+			"0: --set target.tau=0.5: has no effect: target.tau is for target.stop_gradient = true only: else the online network is its own target; simclr has neither predictor nor target for target.tau; the other cells set it themselves"}},
+		{"override for a misspelled method", "[base]\nmethod = \"simclir\"", []string{"simclr.temperature=0.1"}, []string{"2: method must be"}},
+		{"override for a misspelled override", "", []string{"methd=simclr", "simclr.temperature=0.1"}, []string{`0: --set methd=simclr: unknown key "methd"`}},
+		{"override of the default", "", []string{"batch=128", "norm=bn", "norm.predictor=bn"}, nil},
 		{"override hidden by components", "[axes.norm]\na = { norm = { encoder = \"bn\", projector = \"ln\", predictor = \"ln\" } }\nb = { norm = \"ln\" }", []string{"norm=init"}, []string{"0: --set norm=init: has no effect"}},
 		{"override that counts in part", "[axes.norm]\na = { norm = { encoder = \"bn\", projector = \"ln\" } }\nb = { norm = \"ln\" }", []string{"norm=init"}, nil},
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +46,10 @@ func TestReport(t *testing.T) {
 			t.Errorf("the report lacks %q", want)
 		}
 	}
+	r.Joint, r.NoJoint = nil, "program: it failed"
+	if got := r.markdown(); !strings.HasSuffix(got, "## Two runs on two cores\n\nThis could not be measured: program: it failed\n") {
+		t.Error("the report does not end in why there is no joint measurement")
+	}
 	if t.Failed() {
 		t.Log(got)
 	}
@@ -84,11 +90,23 @@ func TestSides(t *testing.T) {
 	if len(r.Ours) != 1 || len(r.Tuned) != 1 || len(r.Plain) != 1 || r.Ours[0].ImagesPerSecond != 7 {
 		t.Errorf("%+v", r)
 	}
+	joint := options{steps: 2, sides: sides{script, script}}
+	with, without := report{}, report{}
+	joint.addJoint(&with)
+	if with.Joint == nil || with.Joint.ImagesPerSecond != 7 || with.NoJoint != "" {
+		t.Errorf("measured jointly: %+v", with)
+	}
+	joint.sides.ablate = "false"
+	joint.addJoint(&without)
+	if without.Joint != nil || !strings.Contains(without.NoJoint, "exit status 1") {
+		t.Errorf("where that fails: %+v", without)
+	}
 	log, err := os.ReadFile(script + ".log")
 	const size = " --arch resnet18 --width 64 --batch 32 --steps 4"
 	want := "bench trainer --json --norm init" + size + "\n" +
 		peer + " --norm none" + size + " --tuned\n" +
-		peer + " --norm none" + size + "\n"
+		peer + " --norm none" + size + "\n" +
+		"bench trainer --json --processes 2 --steps 6\n" // --steps 2 would not do
 	if err != nil || string(log) != want {
 		t.Errorf("ran\n%swant\n%s%v", log, want, err)
 	}
@@ -97,5 +115,30 @@ func TestSides(t *testing.T) {
 	}
 	if err := (sides{"false", "false"}).measure(&r); err == nil || !strings.Contains(err.Error(), "false bench trainer") {
 		t.Errorf("of a program that fails: %v", err)
+	}
+}
+
+// What was measured is kept although two processes at once cannot be, and
+// help is no failure.
+func TestRunKeepsResults(t *testing.T) {
+	t.Chdir("..") // where it is run
+	dir := t.TempDir()
+	script, out := filepath.Join(dir, "program"), filepath.Join(dir, "RESULTS.md")
+	text := "#!/bin/sh\ncase \"$*\" in *--processes*) cp " + out + " " + out + ".before; echo too few steps >&2; exit 1 ;; esac\n" +
+		"echo '{\"images_per_second\": 7}'\n"
+	if err := os.WriteFile(script, []byte(text), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	o := options{rows: rows[:1], norms: norms[:1], rounds: 1, sides: sides{script, script}, out: out}
+	if err := o.measure(report{Cores: 2, Rounds: 1}); err != nil {
+		t.Error(err)
+	}
+	for path, want := range map[string]string{out + ".before": "| bn             |  7.0 |", out: "could not be measured: " + script} {
+		if got, err := os.ReadFile(path); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%s lacks %q: %v\n%s", path, want, err, got)
+		}
+	}
+	if err := run([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("--help: %v", err)
 	}
 }

@@ -23,10 +23,8 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-		}
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
@@ -81,15 +79,41 @@ func run(args []string) error {
 	if r.Load > quiet {
 		fmt.Fprintf(os.Stderr, "bench: the load average is %.2f%s: something else is running, which distorts the figures\n", r.Load, busy(r.Load))
 	}
+	return o.measure(r)
+}
+
+// measure fills r with both sides and then two processes at once, prints it
+// and writes it to the file.
+func (o options) measure(r report) error {
 	if err := o.compare(&r); err != nil {
 		return err
 	}
-	text := r.markdown()
-	fmt.Print(text)
+	err := o.save(r) // before what may fail yet
+	if err == nil && r.Cores > 1 {
+		o.addJoint(&r)
+		err = o.save(r)
+	}
+	fmt.Print(r.markdown())
+	return err
+}
+
+func (o options) save(r report) error {
 	if o.out == "" {
 		return nil
 	}
-	return os.WriteFile(o.out, []byte(text), 0o666)
+	return os.WriteFile(o.out, []byte(r.markdown()), 0o666)
+}
+
+// jointSteps is how many steps two processes need at least to be sure to run
+// side by side for some of them.
+const jointSteps = 6
+
+// addJoint measures two processes at once, or notes why it could not.
+func (o options) addJoint(r *report) {
+	var err error
+	if r.Joint, err = o.sides.joint(max(jointSteps, cmp.Or(o.steps, rows[0].Steps))); err != nil {
+		r.Joint, r.NoJoint = nil, err.Error()
+	}
 }
 
 func parse(args []string) (o options, err error) {
@@ -172,10 +196,5 @@ func (o options) compare(r *report) error {
 			fmt.Fprintf(os.Stderr, "round %d of %d, %s, %s: %s\n", round+1, o.rounds, res.row, res.Norm, res.last())
 		}
 	}
-	if r.Cores < 2 {
-		return nil
-	}
-	var err error
-	r.Joint, err = o.sides.joint(cmp.Or(o.steps, rows[0].Steps))
-	return err
+	return nil
 }

@@ -19,6 +19,7 @@ type report struct {
 	Rounds  int
 	Results []result
 	Joint   *joint // nil on one core
+	NoJoint string // why it could not be measured
 }
 
 // markdown is the report as a file of the project: with it come the machine
@@ -39,8 +40,12 @@ func (r report) markdown() string {
 	b.WriteString("\nThe limit is the rate of a large matrix product in our process; what stands beside it counts the operations of direct\n" +
 		"convolutions. PyTorch tuned is `torch_byol.py --tuned`, which says what it does. init is compared with PyTorch's none:\n" +
 		"after its first batch it is a network without normalization.\n")
-	if j := r.Joint; j != nil {
+	if j := r.Joint; j != nil || r.NoJoint != "" {
 		b.WriteString("\n## Two runs on two cores\n\n")
+		if j == nil {
+			fmt.Fprintf(&b, "This could not be measured: %s\n", r.NoJoint)
+			return b.String()
+		}
 		fmt.Fprintf(&b, "%.1f images/s together, %.1f alone: **%.2f times** as many (resnet8, width 32, batch 128, bn).\n",
 			j.ImagesPerSecond, j.AloneImagesPerSecond, j.Speedup)
 	}

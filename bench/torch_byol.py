@@ -23,6 +23,7 @@ import json
 import os
 import re
 import resource
+import statistics
 import sys
 import time
 
@@ -174,7 +175,7 @@ def main():
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    median = sorted(times)[len(times) // 2]
+    median = statistics.median(times)
     print(json.dumps({
         "torch": torch.__version__, "onednn": onednn(),
         "norm": args.norm, "arch": args.arch, "width": args.width, "batch": args.batch, "threads": args.threads,

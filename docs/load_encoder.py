@@ -13,11 +13,22 @@ import torch.nn.functional as F
 
 
 def load(path):
-    """Reads a safetensors file: the header's length, the header in JSON, the data."""
-    raw = open(path, "rb").read()
+    """Reads a safetensors file: the header's length, the header in JSON, the data.
+
+    Of another file, a ValueError says what is wrong with it.
+    """
+    with open(path, "rb") as file:
+        raw = file.read()
     begin = 8 + int.from_bytes(raw[:8], "little")
-    header = json.loads(raw[8:begin])
-    meta = header.pop("__metadata__")
+    try:
+        header = json.loads(raw[8:begin])
+        meta = header.pop("__metadata__", {})
+    except (ValueError, AttributeError):
+        raise ValueError(f"{path} is no safetensors file") from None
+    if meta.get("format") != "ablate encoder 1":
+        raise ValueError(f"{path} is no encoder as \"ablate export encoder\" writes them: its format is {meta.get('format')!r}")
+    if len(raw) != begin + max(e["data_offsets"][1] for e in header.values()):
+        raise ValueError(f"{path} is cut off or damaged")
     t = {}
     for name, e in header.items():
         low, high = e["data_offsets"]

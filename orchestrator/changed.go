@@ -10,8 +10,8 @@ import (
 )
 
 // tellChanged says which datasets are not what they were when the study was
-// last run. A run's id is made of its data's hash: on other data every run is
-// another one, and nothing of what was done before counts.
+// last run. A run's id is made of its data's hash: on other data it is another
+// run, and nothing of what was done before counts.
 func (x *execution) tellChanged(plan *ablations.Plan) {
 	last, err := x.Store.Study(plan.Study.Name)
 	if errors.Is(err, results.ErrNotFound) || x.err != nil {
@@ -31,8 +31,8 @@ func (x *execution) tellChanged(plan *ablations.Plan) {
 		known[r.Dataset] = true
 		name := x.datasetOf(r)
 		if now, planned := plan.Dataset[name]; planned && now != r.Dataset {
-			x.Display.Say(fmt.Sprintf("the dataset %s is not what %s was last run on: its hash is %.10s now and was %.10s. "+
-				"All runs begin anew; to go on with those of before, put the old files back", name, plan.Study.Name, now, r.Dataset))
+			x.Display.Say(fmt.Sprintf("the dataset %q is not what %s was last run on: its hash is %.10s now and was %.10s. "+
+				"All runs on it begin anew; to go on with those of before, put the old files back", name, plan.Study.Name, now, r.Dataset))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -63,6 +64,25 @@ func refused(ended error) bool {
 	return errors.As(ended, &exit) && exit.ExitCode() == worker.ExitRefused
 }
 
+// noRoom reports whether a worker ended because its disk takes no more.
+func noRoom(ended error) bool {
+	var exit *exec.ExitError
+	return errors.As(ended, &exit) && exit.ExitCode() == worker.ExitNoRoom
+}
+
+// explain says what to do about an error of writing to the store's folder.
+func explain(dir string, err error) error {
+	if worker.NoRoom(err) {
+		return fullDisk(dir, err.Error())
+	}
+	return err
+}
+
+func fullDisk(dir, reason string) error {
+	return fmt.Errorf("the disk of the store %s is full, or has become read-only; make room and start again, nothing stored is lost (%s)",
+		dir, reason)
+}
+
 // howExited is empty for the exit of a worker that said why.
 func howExited(status syscall.WaitStatus) string {
 	switch {
@@ -72,6 +92,8 @@ func howExited(status syscall.WaitStatus) string {
 		return "died of signal " + status.Signal().String()
 	case status.ExitStatus() == worker.ExitInterrupted:
 		return "stopped from outside"
+	case status.ExitStatus() == worker.ExitNoRoom:
+		return "no room to write"
 	case status.ExitStatus() == 1, status.ExitStatus() == worker.ExitRefused:
 		return ""
 	}

@@ -2,9 +2,12 @@ package orchestrator
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -16,6 +19,8 @@ func TestCrash(t *testing.T) {
 		{"signal", "kill -SEGV $$", "last words", "died of signal segmentation fault: last words"},
 		{"killed", "kill -KILL $$", "", "killed from outside, perhaps for want of memory"},
 		{"stopped", "exit 75", "ablate: interrupted\n", "stopped from outside: interrupted"},
+		{"full", "exit 74", "ablate: cannot write x: no space left\n", "no room to write: cannot write x: no space left"},
+		{"full, and its words lost", "exit 74", "", "no room to write"},
 		{"well", "exit 0", "", "the worker ended without an outcome"},
 	}
 	for _, test := range tests {
@@ -29,6 +34,18 @@ func TestCrash(t *testing.T) {
 	}
 	if got := crash(errors.New("no such engine"), "nowhere"); got != "no such engine" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for errno, full := range map[syscall.Errno]bool{syscall.ENOSPC: true, syscall.EDQUOT: true, syscall.EROFS: true, syscall.EIO: false} {
+		err := explain("st", &fs.PathError{Op: "write", Path: "st/lock", Err: errno})
+		if got := strings.Contains(err.Error(), "make room and start again"); got != full || !strings.Contains(err.Error(), "st/lock") {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := explain("st", nil); err != nil {
+		t.Error(err)
 	}
 }
 

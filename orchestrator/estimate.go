@@ -31,7 +31,8 @@ func (e *estimate) of(cell string) (float64, bool) {
 }
 
 // left predicts the time until all is done with jobs workers, or -1 s while
-// nothing has been measured: waiting lists the cells of runs not yet started.
+// nothing has been measured, and where the measured says that what is still at
+// work should have ended (an evaluation's progress is not known): waiting lists the cells of runs not yet started.
 // Before the first run has ended, the speed of the active ones is all there is.
 func (e *estimate) left(waiting []string, active []Status, jobs int, now time.Time) time.Duration {
 	var sum, longest, whole float64
@@ -59,7 +60,11 @@ func (e *estimate) left(waiting []string, active []Status, jobs int, now time.Ti
 	if len(active) > 0 && measured == 0 {
 		return -time.Second
 	}
-	return time.Duration(max(longest, sum/float64(jobs)) * float64(time.Second))
+	left := time.Duration(max(longest, sum/float64(jobs)) * float64(time.Second))
+	if len(active) > 0 && left < time.Second {
+		return -time.Second
+	}
+	return left
 }
 
 // rest predicts how many seconds an active run still takes, and how many a run

@@ -37,6 +37,8 @@ func TestEstimate(t *testing.T) {
 		{"the longest one", measured, nil, []Status{running("bn", 10, 0.5), running("none", 10, 0.1)}, 2, 90},
 		{"resumed at 80 %", estimate{}, nil, []Status{resumed}, 1, 10},
 		{"just resumed, but known", measured, nil, []Status{justResumed}, 1, 2},
+		{"evaluating", estimate{}, nil, []Status{running("bn", 10, 1)}, 1, -1},
+		{"longer than others", measured, nil, []Status{running("none", 10, 0.04)}, 1, -1},
 		{"just begun, but known", measured, nil, []Status{running("bn", 1, 0)}, 1, 14},
 	}
 	for _, test := range tests {

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -116,7 +117,7 @@ func (x *execution) closeAttempts(t *task) {
 	x.fail(err)
 	for _, a := range attempts {
 		if a.State == results.Running {
-			x.fail(x.Store.EndAttempt(t.id, a.Number, "", "its head died"))
+			x.fail(x.Store.EndAttempt(t.id, a.Number, "", "the program that had started it was gone"))
 		}
 	}
 	x.distrust(t)
@@ -176,7 +177,26 @@ func (x *execution) read(t *task, a worker.Attempt) error {
 		return err
 	}
 	t.sizes[a.N] = info.Size()
+	if err := x.hear(t); err != nil {
+		return err
+	}
 	return x.look(t)
+}
+
+// hear passes on what the active attempt at a run has told since the last look,
+// but for what every attempt tells at its end.
+func (x *execution) hear(t *task) error {
+	events, err := x.Store.Events(t.id)
+	if err != nil {
+		return err
+	}
+	for _, e := range events[t.heard:] {
+		if e.Attempt == t.status.Attempt && !worker.Usual(e.Text) {
+			x.Display.Say(fmt.Sprintf("%s seed %d: %s", t.cell, t.seed, e.Text))
+		}
+	}
+	t.heard = len(events)
+	return nil
 }
 
 // look brings what is shown of a run up to date.

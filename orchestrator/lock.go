@@ -62,7 +62,7 @@ func Acquire(dir string) (*Lock, error) {
 	case err != nil:
 		err = fmt.Errorf("locking %s: %w", f.Name(), err)
 	default:
-		err = writeHead(f)
+		err = explain(dir, writeHead(f))
 	}
 	if err != nil {
 		f.Close()

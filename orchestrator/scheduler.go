@@ -105,6 +105,7 @@ type task struct {
 
 	begun int           // the newest attempt that the store knows of
 	sizes map[int]int64 // by attempt: bytes of the journal at its last ingest
+	heard int           // events that the store had of it then
 
 	// While a worker is active:
 	handle engine.Handle
@@ -188,10 +189,14 @@ func (x *execution) start(ctx context.Context, t *task) {
 		Dataset: t.dataset, DataDir: x.DataDir, SaveEvery: x.SaveEvery,
 	}
 	if err := worker.WriteSpec(t.dir, spec); err != nil {
-		x.fail(err)
+		x.fail(explain(x.Dir, err))
 		return
 	}
 	h, err := x.Engine.Launch(ctx, engine.Launch{RunDir: t.dir, Token: t.token})
+	if worker.NoRoom(err) {
+		x.fail(explain(x.Dir, err))
+		return
+	}
 	if err != nil {
 		x.crashed(t, err)
 		return
@@ -206,11 +211,16 @@ func (x *execution) poll() {
 	for _, t := range x.active {
 		x.follow(t)
 	}
+	statuses := x.statuses()
+	x.Display.Progress(statuses, x.total(statuses))
+}
+
+func (x *execution) statuses() []Status {
 	statuses := make([]Status, len(x.active))
 	for i, t := range x.active {
 		statuses[i] = t.status
 	}
-	x.Display.Progress(statuses, x.total(statuses))
+	return statuses
 }
 
 // finish takes leave of a worker that is gone: what it wrote last decides.
@@ -228,18 +238,32 @@ func (x *execution) finish(e exit) {
 	case run.Outcome.IsResult():
 		x.done(t, run)
 	case x.stopping:
-		x.interrupted(t)
+		x.interrupted(t, "interrupted")
+	case noRoom(e.err):
+		x.unwritable(t, e.err)
 	default:
 		x.crashed(t, e.err)
 	}
 }
 
-// interrupted records an attempt that was asked to stop.
-func (x *execution) interrupted(t *task) {
+// interrupted records an attempt after which the run can go on.
+func (x *execution) interrupted(t *task, reason string) {
 	if n := t.status.Attempt; n > 0 {
-		x.fail(x.Store.EndAttempt(t.id, n, "", "interrupted"))
+		x.fail(x.Store.EndAttempt(t.id, n, "", reason))
 	}
 	x.Display.Idle(t.status)
+}
+
+// unwritable ends everything because a worker could not write: the others
+// will not be able to either.
+func (x *execution) unwritable(t *task, ended error) {
+	log := worker.LaunchLog(t.dir)
+	if n := t.status.Attempt; n > 0 {
+		log = worker.Attempt{RunDir: t.dir, N: n}.Stderr()
+	}
+	reason := crash(ended, log)
+	x.fail(fullDisk(x.Dir, reason))
+	x.interrupted(t, reason)
 }
 
 // done counts a run that has its result.
@@ -254,7 +278,7 @@ func (x *execution) ended(t *task, run *results.Run) {
 	x.Display.End(t.status, End{
 		Outcome: run.Outcome, Reason: run.Reason,
 		Took:  time.Duration(run.Seconds * float64(time.Second)),
-		Total: x.total(nil),
+		Total: x.total(x.statuses()),
 	})
 }
 
@@ -263,7 +287,7 @@ func (x *execution) ended(t *task, run *results.Run) {
 func (x *execution) crashed(t *task, ended error) {
 	a, err := x.attemptOf(t)
 	if err != nil {
-		x.fail(err)
+		x.fail(explain(x.Dir, err))
 		return
 	}
 	reason := crash(ended, a.Stderr())

@@ -7,16 +7,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"ablate/ablations"
 	"ablate/orchestrator"
+	"ablate/orchestrator/engine"
 	"ablate/orchestrator/engine/local"
 	"ablate/orchestrator/worker"
 	"ablate/results"
@@ -59,7 +62,8 @@ const tinySteps = 10
 
 // tinyTrainer counts to ten and saves every second step. Files in the data
 // folder tell it to misbehave at step 5, by seed: crash-1 (once), fail-2
-// (always), hold-3 (until the file is gone), die-1 (before it has begun).
+// (always), full-1 (finds no room on the disk), hold-3 (until the file is gone);
+// and over-1, not to go on from what is saved.
 func tinyTrainer(ctx context.Context, job trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 	told := func(what string) string { return filepath.Join(job.DataDir, fmt.Sprintf("%s-%d", what, job.Seed)) }
 	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
@@ -76,6 +80,10 @@ func tinyTrainer(ctx context.Context, job trainer.Job, h trainer.Hooks) (trainer
 		}
 		return os.Rename(path+".tmp", path)
 	}
+	if exists(told("over")) && done > 0 {
+		done = 0
+		h.Event("starting over: told to")
+	}
 	h.Start(done, tinySteps)
 	for {
 		if done%2 == 0 {
@@ -86,6 +94,7 @@ func tinyTrainer(ctx context.Context, job trainer.Job, h trainer.Hooks) (trainer
 		h.Metrics(done, map[string]float64{"loss": float64(job.Seed) / float64(done+1)})
 		h.Progress(done, tinySteps, 1000, "train")
 		if done == tinySteps {
+			h.Event(trainer.TimesEvent + "long")
 			return trainer.Outcome{Kind: "completed"}, nil
 		}
 		if done == 5 {
@@ -95,6 +104,8 @@ func tinyTrainer(ctx context.Context, job trainer.Job, h trainer.Hooks) (trainer
 				panic("no luck")
 			case exists(told("fail")):
 				return trainer.Outcome{}, errors.New("not today")
+			case exists(told("full")):
+				return trainer.Outcome{}, fmt.Errorf("cannot write state: %w", &fs.PathError{Op: "write", Path: "tmp", Err: syscall.ENOSPC})
 			}
 			for exists(told("hold")) && ctx.Err() == nil {
 				time.Sleep(time.Millisecond)
@@ -217,6 +228,7 @@ type recorded struct {
 	begun  []string
 	ended  []string
 	said   []string
+	left   []time.Duration // predicted at each end
 	active map[string]orchestrator.Status
 }
 
@@ -238,6 +250,7 @@ func (d *recorded) Progress(active []orchestrator.Status, _ orchestrator.Total) 
 func (d *recorded) End(s orchestrator.Status, e orchestrator.End) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.left = append(d.left, e.Total.Left)
 	d.ended = append(d.ended, fmt.Sprintf("%s/%d %s %d/%d", s.Cell, s.Seed, e.Outcome, e.Total.Done, e.Total.All))
 }
 
@@ -261,6 +274,20 @@ func (d *recorded) awaitSaid(t *testing.T, text string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("waited in vain for %q", text)
+}
+
+// awaitEnded waits until n runs have ended.
+func (d *recorded) awaitEnded(t *testing.T, n int) {
+	for range 6000 {
+		d.mu.Lock()
+		ended := len(d.ended)
+		d.mu.Unlock()
+		if ended >= n {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("waited in vain for %d runs to end", n)
 }
 
 // await waits until a run is at step 5.
@@ -316,6 +343,26 @@ func TestSchedulerRetries(t *testing.T) {
 	if want := "bn seed 1: attempt 1 failed (panic: no luck); trying again in 1ms"; !slices.Contains(f.shown.said, want) {
 		t.Errorf("said %q", f.shown.said)
 	}
+}
+
+// What an attempt tells is said, once, when it is told.
+func TestSchedulerPassesOnEvents(t *testing.T) {
+	f := newFixture(t)
+	f.tell("fail-1")
+	s := f.scheduler(1)
+	s.Retries = 0
+	f.run(s)
+	if len(f.shown.said) > 0 {
+		t.Errorf("said %q", f.shown.said)
+	}
+	f.untell("fail-1")
+	f.tell("over-1")
+	f.run(f.scheduler(1))
+	want := []string{"bn seed 1: starting over: told to", "none seed 1: starting over: told to"}
+	if !slices.Equal(f.shown.said, want) {
+		t.Errorf("said %q, want %q", f.shown.said, want)
+	}
+	f.whole(f.plan.Runs[0])
 }
 
 // A run that waits for its retry has not failed.
@@ -426,6 +473,24 @@ func TestSchedulerInterrupt(t *testing.T) {
 	}
 }
 
+// While some run is at work, nobody is told that all ends this moment, not even
+// when another run ends.
+func TestSchedulerTimeLeft(t *testing.T) {
+	f := newFixture(t)
+	f.tell("hold-1")
+	s := f.scheduler(4)
+	go func() {
+		f.shown.awaitEnded(t, 2)
+		f.untell("hold-1")
+	}()
+	f.run(s)
+	for i, left := range f.shown.left[:3] {
+		if left >= 0 && left < time.Second {
+			t.Errorf("%s: %v left", f.shown.ended[i], left)
+		}
+	}
+}
+
 func TestSchedulerKill(t *testing.T) {
 	f := newFixture(t)
 	f.tell("hold-1")
@@ -478,7 +543,8 @@ func TestSchedulerTakesOver(t *testing.T) {
 	for _, r := range fresh.plan.Runs {
 		fresh.whole(r)
 	}
-	if a := fresh.attempts(fresh.plan.Runs[1]); len(a) != 2 || a[0].State != results.Interrupted {
+	a := fresh.attempts(fresh.plan.Runs[1])
+	if len(a) != 2 || a[0].State != results.Interrupted || a[0].Reason != "the program that had started it was gone" {
 		t.Errorf("attempts %+v, want an interrupted one and another", a)
 	}
 }
@@ -527,6 +593,50 @@ func TestSchedulerStoreFails(t *testing.T) {
 	if summary, err := s.Run(t.Context(), f.plan); err == nil {
 		t.Errorf("%+v", summary)
 	}
+}
+
+// A full disk is no fault of the run that meets it first: no attempt has failed,
+// no other is begun, and all goes on when there is room.
+func TestSchedulerFullDisk(t *testing.T) {
+	f := newFixture(t)
+	f.tell("full-1")
+	summary, err := f.scheduler(1).Run(t.Context(), f.plan)
+	for _, part := range []string{"the disk of the store " + f.dir + " is full", "make room and start again", "cannot write state"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v does not say %q", err, part)
+		}
+	}
+	if len(summary.Failed) > 0 || len(f.shown.begun) != 1 || len(f.shown.said) > 0 {
+		t.Errorf("%+v; begun %v, said %q", summary, f.shown.begun, f.shown.said)
+	}
+	a := f.attempts(f.plan.Runs[0])
+	if len(a) != 1 || a[0].State != results.Interrupted || !strings.Contains(a[0].Reason, "no space left") {
+		t.Errorf("attempts %+v, want one that was interrupted", a)
+	}
+
+	f.untell("full-1")
+	if summary := f.run(f.scheduler(1)); summary.Done != 4 || summary.Before != 0 {
+		t.Errorf("%+v", summary)
+	}
+	f.whole(f.plan.Runs[0])
+}
+
+// The head itself may be the first to find the disk full, when it starts a
+// worker.
+func TestSchedulerFullDiskAtLaunch(t *testing.T) {
+	f := newFixture(t)
+	s := f.scheduler(1)
+	s.Engine = fullEngine{}
+	summary, err := s.Run(t.Context(), f.plan)
+	if err == nil || !strings.Contains(err.Error(), "make room and start again") || len(summary.Failed) > 0 {
+		t.Errorf("%v; %+v", err, summary)
+	}
+}
+
+type fullEngine struct{}
+
+func (fullEngine) Launch(context.Context, engine.Launch) (engine.Handle, error) {
+	return nil, &fs.PathError{Op: "open", Path: "launch.log", Err: syscall.EDQUOT}
 }
 
 func copyTree(t *testing.T, from, to string) {

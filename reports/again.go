@@ -9,6 +9,18 @@ import (
 // shipped with the program.
 const studyFile = "study.toml"
 
+// hereCommands are the lines that make the report again from its store.
+func (r *Report) hereCommands() []string {
+	lines := r.commands("")
+	if r.Store == "" {
+		return lines
+	}
+	for i := range lines {
+		lines[i] += " --store " + words.Quote(r.Store)
+	}
+	return lines
+}
+
 // commands are the lines that make the report again. A study that is not
 // shipped is run from file; where that is "", nobody knows where its file is.
 func (r *Report) commands(file string) []string {

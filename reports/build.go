@@ -101,7 +101,7 @@ func isShipped(stored *results.Study) bool {
 	return err == nil && bytes.Equal(shipped.Text, stored.Text)
 }
 
-// addProvenance counts what made the results.
+// addProvenance counts what made the results: the attempts whose points count.
 func (r *Report) addProvenance(store source, found map[string]results.Run, ids []string) error {
 	var datasets, trainers, versions, kernels, cpus []string
 	for _, id := range ids {
@@ -114,7 +114,7 @@ func (r *Report) addProvenance(store source, found map[string]results.Run, ids [
 		if err != nil {
 			return err
 		}
-		for _, a := range attempts {
+		for _, a := range counting(attempts) {
 			versions = append(versions, a.Version)
 			kernels = append(kernels, a.Kernels)
 			cpus = append(cpus, a.CPU)
@@ -123,4 +123,17 @@ func (r *Report) addProvenance(store source, found map[string]results.Run, ids [
 	p := &r.Provenance
 	p.Datasets, p.Trainers, p.Versions, p.Kernels, p.CPUs = countUp(datasets), countUp(trainers), countUp(versions), countUp(kernels), countUp(cpus)
 	return nil
+}
+
+// counting picks the attempts whose points count: one that a later attempt did
+// not go on from, but did again from its first step, has none.
+func counting(attempts []results.Attempt) (counted []results.Attempt) {
+	until := int64(math.MaxInt64)
+	for _, a := range slices.Backward(attempts) {
+		if a.Version != "" && a.ResumeStep < until { // without a version it never got to start
+			counted = append(counted, a)
+			until = a.ResumeStep
+		}
+	}
+	return counted
 }

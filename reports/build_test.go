@@ -2,10 +2,13 @@ package reports
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ablate/ablations"
@@ -240,6 +243,76 @@ func TestEndsOf(t *testing.T) {
 	} {
 		if got := endsOf(c.e, c.steps); fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%+v of %d steps: %v, want %v", c.e, c.steps, got, c.want)
+		}
+	}
+}
+
+// What a later attempt did again has left nothing in the results.
+func TestCounting(t *testing.T) {
+	at := func(number int, resume int64, version string) results.Attempt {
+		return results.Attempt{Number: number, ResumeStep: resume, Version: version}
+	}
+	for _, c := range []struct {
+		name     string
+		attempts []results.Attempt
+		want     string
+	}{
+		{"resumed", []results.Attempt{at(1, 0, "v1"), at(2, 61, "v2")}, "[2 1]"},
+		{"started over", []results.Attempt{at(1, 0, "v1"), at(2, 0, "v2")}, "[2]"},
+		{"resumed from an older state", []results.Attempt{at(1, 0, "v1"), at(2, 61, "v1"), at(3, 40, "v2")}, "[3 1]"},
+		{"never begun", []results.Attempt{at(1, 0, "v1"), at(2, 0, "")}, "[1]"},
+	} {
+		got := []int{}
+		for _, a := range counting(c.attempts) {
+			got = append(got, a.Number)
+		}
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s: attempts %v, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// A run that started over under another kernel set is all of that one.
+func TestBuildOfARunThatStartedOver(t *testing.T) {
+	store, stored := storeOf(t, studyText, func(cell string, seed int, w *journal.Writer) results.Outcome {
+		journalOf(t, w, "onednn", 30, 40, 0.5)
+		if cell == "bn" && seed == 1 {
+			return ""
+		}
+		return results.Completed
+	})
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	w, err := journal.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journalOf(t, w, "portable", 30, 40, 0.5)
+	w.Close()
+	if err := store.BeginAttempt("bn-1", 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Ingest("bn-1", 2, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.EndAttempt("bn-1", 2, results.Completed, ""); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Build(store, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(r.Provenance.Kernels); got != "[{onednn 5} {portable 1}]" {
+		t.Errorf("kernels %s, want one portable and five others", got)
+	}
+}
+
+func TestCannotWriteToAFullDisk(t *testing.T) {
+	for errno, want := range map[syscall.Errno]string{
+		syscall.ENOSPC: "Make room", syscall.EDQUOT: "Make room", syscall.EACCES: "Name a folder that can be written",
+	} {
+		err := cannotWrite("out", &fs.PathError{Op: "write", Path: "out/report.md", Err: errno})
+		if !strings.Contains(err.Error(), want) || !errors.Is(err, errno) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func dataOf(study *ablations.Study) []Count {
 	var values []string
 	for _, c := range study.Cells {
 		name, _ := c.Settings["data.name"].(string)
-		if name == "" {
+		if name == "" || c.SameAs >= 0 {
 			continue
 		}
 		train, _ := c.Settings["data.train"].(int64)

@@ -13,6 +13,9 @@ import (
 // outputs depend on the other images of the batch.
 var components = []string{"encoder", "projector", "predictor"}
 
+// dependenceSuffix makes a component's name that of the metric.
+const dependenceSuffix = "_batch_dependence"
+
 // Dependence says whether the outputs of one component depend on the other
 // images of the batch, in the runs of a cell.
 type Dependence struct {
@@ -26,7 +29,7 @@ func (d Dependence) depends() bool { return d.N > 0 && d.Largest > 0 }
 // dependence is that of a component at the last step. N is 0 if no run of the
 // cell has it or none measured it.
 func (c Cell) dependence(component string) (d Dependence) {
-	for _, v := range c.metric(component + "_batch_dependence").Values {
+	for _, v := range c.metric(component + dependenceSuffix).Values {
 		if v.known() {
 			d.Largest = max(d.Largest, v)
 			d.N++
@@ -102,45 +105,56 @@ func (d Dependence) String() string {
 // statistics, and where; "" if no run of theirs measured it.
 func (r *Report) batchStatistics(claim ablations.Claim) string {
 	type group struct {
-		where string // what depends on the batch, alike in all cells of the group
-		cells []string
-		n     int // their runs that measured it
+		where    string // what depends on the batch, alike in all cells of the group
+		measured bool   // alike as well
+		cells    []Cell
 	}
 	var groups []group
-	measured := 0
-	for _, c := range r.cellsOf(claim) {
+	for _, c := range r.cellsOf(claim.All...) {
 		names, n := c.dependent()
 		where := strings.Join(names, ", ")
-		i := slices.IndexFunc(groups, func(g group) bool { return g.where == where && (g.n > 0) == (n > 0) })
+		i := slices.IndexFunc(groups, func(g group) bool { return g.where == where && g.measured == (n > 0) })
 		if i < 0 {
-			i, groups = len(groups), append(groups, group{where: where})
+			i, groups = len(groups), append(groups, group{where: where, measured: n > 0})
 		}
-		groups[i].cells = append(groups[i].cells, c.Name)
-		groups[i].n += n
-		measured += n
+		groups[i].cells = append(groups[i].cells, c)
+	}
+	if !slices.ContainsFunc(groups, func(g group) bool { return g.measured }) {
+		return ""
 	}
 	var says []string
 	for _, g := range groups {
-		cells := strings.Join(g.cells, ", ")
+		var names []string
+		for _, c := range g.cells {
+			names = append(names, c.Name)
+		}
+		cells, n := strings.Join(names, ", "), measuring(distinct(g.cells))
 		switch {
-		case g.n == 0:
+		case !g.measured:
 			says = append(says, "not measured in "+cells)
 		case g.where == "":
-			says = append(says, fmt.Sprintf("no batch statistics in %s (dependence exactly 0, n = %d)", cells, g.n))
+			says = append(says, fmt.Sprintf("no batch statistics in %s (dependence exactly 0, n = %d)", cells, n))
 		default:
-			says = append(says, fmt.Sprintf("batch statistics in %s (%s; n = %d)", cells, g.where, g.n))
+			says = append(says, fmt.Sprintf("batch statistics in %s (%s; n = %d)", cells, g.where, n))
 		}
-	}
-	if measured == 0 {
-		return ""
 	}
 	return strings.Join(says, "; ")
 }
 
-// cellsOf lists the cells that a claim's parts name, each once.
-func (r *Report) cellsOf(claim ablations.Claim) (cells []Cell) {
+// measuring counts the runs that measured the dependence of any component.
+func measuring(runs []run) (n int) {
+	for _, run := range runs {
+		if slices.ContainsFunc(components, func(c string) bool { return Number(run.value(c+dependenceSuffix, false)).known() }) {
+			n++
+		}
+	}
+	return n
+}
+
+// cellsOf lists the cells that parts name, each once.
+func (r *Report) cellsOf(parts ...ablations.Part) (cells []Cell) {
 	var seen []int
-	for _, part := range claim.All {
+	for _, part := range parts {
 		for _, s := range part.Cells {
 			if !slices.Contains(seen, s.Cell) {
 				seen = append(seen, s.Cell)

@@ -30,6 +30,10 @@ type Report struct {
 
 	Provenance Provenance
 
+	// Store is the folder that the commands in Text name, which are about the
+	// results here; "" for the default. The other forms may be read anywhere.
+	Store string
+
 	text    []byte // the study file
 	shipped bool   // the study's name is enough to run it again
 	series  func(runID, metric string) ([]results.Point, error)
@@ -162,11 +166,23 @@ func (r *Report) Contradicted() bool {
 
 // total counts the runs with a result, and all.
 func (r *Report) total() (done, all int) {
-	for _, c := range r.Cells {
-		done += c.N
-		all += len(c.Seeds)
+	t := tallyOf(r.Cells)
+	return t.results, t.all
+}
+
+// distinct lists the runs of cells, each once: cells with the same settings
+// share theirs. A place without a run in the store has no id.
+func distinct(cells []Cell) (runs []run) {
+	seen := map[string]bool{}
+	for _, c := range cells {
+		for _, run := range c.runs {
+			if run.id == "" || !seen[run.id] {
+				seen[run.id] = true
+				runs = append(runs, run)
+			}
+		}
 	}
-	return done, all
+	return runs
 }
 
 // Number is a figure that may be unknown (NaN) or unbounded (±Inf), which JSON

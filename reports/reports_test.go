@@ -57,7 +57,7 @@ func golden(t *testing.T, name string, got []byte) {
 // pending runs, a missing value, mixed kernels, and equal cells.
 func troubled() *Report {
 	study, runs := fixture(1, 2, 3)
-	runs[1][1].outcome = results.Diverged
+	runs[1][1].outcome, runs[1][1].reason = results.Diverged, "the loss is not a finite number in step 201"
 	runs[2][0].outcome, runs[2][0].reason = results.TimedOut, "no progress for 10 minutes\nstack follows"
 	runs[2][2].outcome = ""
 	delete(runs[3][0].metrics, "linear_top1")
@@ -433,6 +433,26 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// Commands for the store at hand are for whoever sees the text.
+func TestStoreIsNamedInTextOnly(t *testing.T) {
+	r := report(1)
+	r.Store = "an other"
+	const argument = " --store 'an other'"
+	var text, markdown, object bytes.Buffer
+	for _, err := range []error{r.Text(&text, 100), r.Markdown(&markdown), r.JSON(&object)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "  ablate run quick --set data.train=2000" + argument + "\n  ablate report quick --set data.train=2000" + argument + "\n"
+	if !strings.HasSuffix(text.String(), want) {
+		t.Errorf("the text does not end in\n%s:\n%s", want, text.String())
+	}
+	if strings.Contains(markdown.String(), argument) || strings.Contains(object.String(), argument) {
+		t.Error("a page for other places names the store")
+	}
+}
+
 // Only report.md, which has the study's file beside it, says to run that file.
 func TestWhereTheStudyFileIs(t *testing.T) {
 	r := troubled()
@@ -536,6 +556,46 @@ func TestOddFiguresAreNoted(t *testing.T) {
 	}
 	if slices.ContainsFunc(r.notes(), func(n string) bool { return strings.Contains(n, "cut at") }) {
 		t.Errorf("JSON says that its bounds are cut: %q", r.notes())
+	}
+}
+
+// The untrained network's mean says so too if a run has no value: its evaluation
+// may fail at step 0 alone.
+func TestMissingUntrainedIsNoted(t *testing.T) {
+	nan := math.NaN()
+	r := accuracies([]float64{40, 62, 50}, []float64{90, 92, 91})
+	for i, untrained := range []float64{30, nan, 32} {
+		runs := r.Cells[0].runs
+		runs[i].metrics["linear_top1"] = ends{untrained, runs[i].metrics["linear_top1"].final}
+	}
+	cells := [][]run{r.Cells[0].runs, r.Cells[1].runs}
+	study := &ablations.Study{Seeds: r.Seeds, Alpha: r.Alpha}
+	for _, c := range r.Cells {
+		study.Cells = append(study.Cells, ablations.Cell{Name: c.Name, SameAs: -1})
+	}
+	got := strings.Join(lines(t, newReport(study, cells)), "\n")
+	if want := "a: no untrained linear_top1 in 1 of 3 results; its mean is over 2 values"; !strings.Contains(got, want) {
+		t.Errorf("no note %q in\n%s", want, got)
+	}
+}
+
+// The end of a reason, behind a long path, is what says what was wrong. How a
+// run collapsed is in its figures.
+func TestReasonsAreNoted(t *testing.T) {
+	r := accuracies([]float64{40, 62, 50})
+	runs := r.Cells[0].runs
+	long := "cannot write " + strings.Repeat("/folder", 20) + ": no space left on device"
+	runs[0].outcome, runs[0].reason = results.Failed, long+"\nstack"
+	runs[1].outcome, runs[1].reason = results.Diverged, "the loss is not finite"
+	runs[2].outcome, runs[2].reason = results.Collapsed, "z_std is 0"
+	got := strings.Join(r.notes(), "\n")
+	for _, want := range []string{"a, seed 0: failed (" + long + ")", "a, seed 1: diverged (the loss is not finite)"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no note %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "z_std is 0") || strings.Contains(got, "stack") {
+		t.Errorf("too much is noted:\n%s", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ablate/reports/stats"
+	"ablate/results"
 	"ablate/words"
 )
 
@@ -259,8 +260,14 @@ func (r *Report) marks(t *table, c Cell) string {
 		marks = append(marks, t.note(fmt.Sprintf("%s: no final %s in %d of %d results; %s",
 			c.Name, r.Metric, c.N-m.known(), c.N, whatIsLeft(m.known()))))
 	}
+	// Without any value there is no mean either, and the table shows that.
+	if k := c.metric(r.Metric + untrainedSuffix).known(); 0 < k && k < c.N {
+		marks = append(marks, t.note(fmt.Sprintf("%s: no untrained %s in %d of %d results; its mean is over %s",
+			c.Name, r.Metric, c.N-k, c.N, words.Plural(k, "value"))))
+	}
 	for _, run := range c.runs {
-		if run.reason != "" && !run.outcome.IsResult() && run.outcome != "" {
+		noValue := !run.outcome.IsResult() || run.outcome == results.Diverged
+		if run.reason != "" && run.outcome != "" && noValue {
 			marks = append(marks, t.note(fmt.Sprintf("%s, seed %d: %s (%s)", c.Name, run.seed, strings.ReplaceAll(string(run.outcome), "_", " "), firstLine(run.reason))))
 		}
 	}
@@ -298,9 +305,6 @@ func (r *Report) lowRankNote() string {
 
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
-	if runes := []rune(s); len(runes) > 100 {
-		s = string(runes[:99]) + "…"
-	}
 	return s
 }
 

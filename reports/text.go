@@ -39,7 +39,7 @@ func (r *Report) Text(w io.Writer, columns int) error {
 	r.writeDependence(&s, columns)
 	r.writeClaims(&s, columns)
 	s.WriteString("\n")
-	for _, command := range r.commands("") {
+	for _, command := range r.hereCommands() {
 		s.WriteString("  " + command + "\n")
 	}
 	_, err := io.WriteString(w, s.String())

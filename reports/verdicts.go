@@ -83,12 +83,13 @@ func together(parts []Part) Verdict {
 // tally counts the runs of a set of cells.
 type tally struct{ all, results, collapsed, diverged, failed int }
 
-func (t *tally) add(c Cell) {
-	t.all += len(c.Seeds)
-	t.results += c.N
-	t.collapsed += c.Collapsed + c.NeverSeparated
-	t.diverged += c.Diverged
-	t.failed += c.Failed
+func tallyOf(cells []Cell) tally {
+	runs := distinct(cells)
+	var sum Cell
+	for _, run := range runs {
+		sum.count(run.outcome)
+	}
+	return tally{len(runs), sum.N, sum.Collapsed + sum.NeverSeparated, sum.Diverged, sum.Failed}
 }
 
 // missing says which runs have no result.
@@ -105,10 +106,7 @@ func (t tally) missing() string {
 // it rules out support before the others are in. A run that diverged neither
 // collapsed nor shows that it would not have: it is against both.
 func (r *Report) judgeCollapse(part ablations.Part) Part {
-	var t tally
-	for _, s := range part.Cells {
-		t.add(r.Cells[s.Cell])
-	}
+	t := tallyOf(r.cellsOf(part))
 	result := newPart(part)
 	result.N = t.results
 	if t.results > 0 {
@@ -179,19 +177,15 @@ func (r *Report) comparison(part ablations.Part) comparison {
 	}
 	c := comparison{isOne: true, p: 1}
 	var values [2][]float64
-	var t tally
 	var gaps []string
 	for i, s := range part.Cells[:2] {
 		cell := r.Cells[s.Cell]
-		if i == 0 || s.Cell != part.Cells[0].Cell {
-			t.add(cell)
-		}
 		values[i] = valuesOf(cell.runs, part.Metric, s.Untrained)
 		if gap := gapOf(cell, values[i], s.Text); gap != "" {
 			gaps = append(gaps, gap)
 		}
 	}
-	if t.results < t.all {
+	if t := tallyOf(r.cellsOf(part)); t.results < t.all {
 		c.pending = t.missing()
 	}
 	c.missing = strings.Join(gaps, ", ")

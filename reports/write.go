@@ -2,10 +2,12 @@ package reports
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
+	"syscall"
 
 	"github.com/google/renameio/v2"
 )
@@ -38,7 +40,11 @@ func (r *Report) WriteDir(dir string) ([]string, error) {
 }
 
 func cannotWrite(dir string, err error) error {
-	return fmt.Errorf("cannot write the report to %s: %w. Name a folder that can be written", dir, err)
+	advice := "Name a folder that can be written"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		advice = "Make room, or name a folder on another disk"
+	}
+	return fmt.Errorf("cannot write the report to %s: %w. %s", dir, err, advice)
 }
 
 // render makes the contents of all files by name.

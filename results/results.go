@@ -92,7 +92,7 @@ type Attempt struct {
 	State   State
 	Outcome Outcome // "" unless it ended
 	Reason  string
-	Started time.Time // of its start line, until then of its claim
+	Started time.Time // as its start line says, with the set-up before it; until then the time of its claim
 	Active  time.Time // newest line of its journal that tells the time; zero if none
 	Ended   time.Time // zero while it runs
 

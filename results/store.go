@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -126,6 +127,8 @@ func makeWritable(dir string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the store %s cannot be made because %s does not exist; make that folder or name another store", dir, filepath.Dir(filepath.Clean(dir)))
+	case noRoom(err):
+		return noRoomFor(dir, err)
 	case err != nil && !errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("the store %s cannot be made (%w); name a store in a folder that you can write to", dir, cause(err))
 	}
@@ -133,11 +136,21 @@ func makeWritable(dir string) error {
 		return fmt.Errorf("the store %s is not a folder; move that file away or name another store", dir)
 	}
 	f, err := os.CreateTemp(dir, ".writable-*")
+	if noRoom(err) {
+		return noRoomFor(dir, err)
+	}
 	if err != nil {
 		return fmt.Errorf("the store %s cannot be written to (%w); make the folder writable or name another store", dir, cause(err))
 	}
 	f.Close()
 	return os.Remove(f.Name())
+}
+
+// noRoom reports whether err comes of a full disk or a used up quota.
+func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+func noRoomFor(dir string, err error) error {
+	return fmt.Errorf("the disk of the store %s is full (%w); make room and start again, or name a store on another disk", dir, cause(err))
 }
 
 // cause strips a *fs.PathError of the path, which the sentence has already.
@@ -173,9 +186,10 @@ func (s *Store) explain(err error) error {
 		return err
 	}
 	file := filepath.Join(s.dir, fileName)
-	switch e.Code {
-	case sqlite3.ErrFull:
+	if e.Code == sqlite3.ErrFull || noRoom(e.SystemErrno) {
 		return fmt.Errorf("the disk of the store %s is full; make room and start again, nothing stored is lost (%w)", s.dir, err)
+	}
+	switch e.Code {
 	case sqlite3.ErrCantOpen, sqlite3.ErrReadonly, sqlite3.ErrPerm:
 		return fmt.Errorf("the database %s cannot be opened as needed; see to it that you may write to it and to its folder, or copy the folder to where you may (%w)", file, err)
 	case sqlite3.ErrNotADB, sqlite3.ErrCorrupt:

@@ -4,16 +4,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"ablate/results/journal"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // clock is the time in tests: a fixed one, a second later at every look.
@@ -656,4 +660,24 @@ func TestFullDisk(t *testing.T) {
 	if p := seriesOf(t, s, "aa", "loss"); len(p) != points {
 		t.Errorf("%d points", len(p))
 	}
+}
+
+// SQLite reports a full disk in several ways; the advice is the same.
+func TestFullDiskInOtherWords(t *testing.T) {
+	s := newStore(t)
+	for _, e := range []sqlite3.Error{
+		{Code: sqlite3.ErrFull},
+		{Code: sqlite3.ErrIoErr, SystemErrno: syscall.ENOSPC},
+		{Code: sqlite3.ErrCantOpen, SystemErrno: syscall.EDQUOT},
+	} {
+		wantError(t, s.explain(e), "the disk of the store "+s.dir+" is full", "make room and start again")
+	}
+	if err := s.explain(sqlite3.Error{Code: sqlite3.ErrIoErr, SystemErrno: syscall.EIO}); strings.Contains(err.Error(), "full") {
+		t.Errorf("an error of the disk counts as a full one: %v", err)
+	}
+	if !noRoom(&fs.PathError{Op: "open", Path: "x", Err: syscall.ENOSPC}) || noRoom(nil) || noRoom(fs.ErrPermission) {
+		t.Error("a full disk is not told from other troubles")
+	}
+	wantError(t, noRoomFor("st", &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOSPC}),
+		"the disk of the store st is full (no space left on device)", "make room")
 }

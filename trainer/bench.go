@@ -32,8 +32,10 @@ type Speed struct {
 	Times []float64 `json:"times"`
 }
 
-// OpTime is the time that one kind of op takes in a step. "update" is what
-// follows the gradients: the optimizer and the target's moving average.
+// OpTime is the time that one kind of op takes in a step, the mean over all of
+// them. "update" is what follows the gradients: the optimizer and the target's
+// moving average. "other" is what is left, between the ops: with it they add up
+// to the mean step.
 type OpTime struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
@@ -80,7 +82,7 @@ func Bench(c config.Config, side, steps int, ready func()) (s Speed, err error) 
 	s.GFLOPS = b.step.graph.Flops() / s.StepSeconds / 1e9
 	s.LimitGFLOPS = productRate(k) / 1e9
 	s.Share = s.GFLOPS / s.LimitGFLOPS
-	s.Ops = opTimes(warm, b.times(), steps)
+	s.Ops = opTimes(warm, b.times(), ends[steps].Sub(ends[0]), steps)
 	return s, nil
 }
 
@@ -107,7 +109,7 @@ func newBench(c config.Config, side int) (*bench, error) {
 	if err := m.Calibrate(k, b.online, views, 2*c.Batch); err != nil {
 		return nil, err
 	}
-	b.target = b.online.Target()
+	b.target = targetOf(c, b.online)
 	b.optimizer = newOptimizer[float32](c.Optimizer, b.online)
 	var err error
 	if b.step, err = newStep(m, k, b.online, b.target); err != nil {
@@ -124,7 +126,9 @@ func (b *bench) once() error {
 	}
 	start := time.Now()
 	b.optimizer.update(b.online, b.step.grads, learningRate(b.config.Optimizer, 0, 1), b.done)
-	follow(b.target, b.online, b.config.Target.Tau)
+	if b.target != nil {
+		follow(b.target, b.online, b.config.Target.Tau)
+	}
 	b.updates += time.Since(start)
 	b.done++
 	return nil
@@ -144,7 +148,8 @@ func medianGap(at []time.Time) time.Duration {
 		gaps = append(gaps, t.Sub(at[i]))
 	}
 	slices.Sort(gaps)
-	return gaps[len(gaps)/2]
+	n := len(gaps)
+	return (gaps[(n-1)/2] + gaps[n/2]) / 2
 }
 
 func unixTimes(at []time.Time) (seconds []float64) {
@@ -167,11 +172,16 @@ func peakResident() int64 {
 	return kib << 10
 }
 
-// opTimes is the time by op of one step, the slowest first.
-func opTimes(before, after map[string]time.Duration, steps int) (ops []OpTime) {
+// opTimes is the time by op of one of steps, which took whole together, the
+// slowest first.
+func opTimes(before, after map[string]time.Duration, whole time.Duration, steps int) (ops []OpTime) {
+	other := whole
 	for _, name := range slices.Sorted(maps.Keys(after)) {
-		ops = append(ops, OpTime{name, (after[name] - before[name]).Seconds() / float64(steps)})
+		spent := after[name] - before[name]
+		other -= spent
+		ops = append(ops, OpTime{name, spent.Seconds() / float64(steps)})
 	}
+	ops = append(ops, OpTime{"other", other.Seconds() / float64(steps)})
 	slices.SortStableFunc(ops, func(a, b OpTime) int {
 		if a.Seconds > b.Seconds {
 			return -1

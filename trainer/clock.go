@@ -16,6 +16,10 @@ const (
 	inLogging      = "logging"
 )
 
+// TimesEvent begins the event that a run ends with, which says what its time
+// went into.
+const TimesEvent = "time: "
+
 // clock adds up what a run's time goes into.
 type clock struct {
 	begun, since time.Time
@@ -45,5 +49,5 @@ func (c *clock) String() string {
 	for _, what := range []string{inStep, inAugmentation, inProbes, inCheckpoints, inLogging, inSetup} {
 		parts = append(parts, fmt.Sprintf("%s %.1f %%", what, 100*c.spent[what].Seconds()/all))
 	}
-	return fmt.Sprintf("time: %.1f s; %s", all, strings.Join(parts, ", "))
+	return fmt.Sprintf("%s%.1f s; %s", TimesEvent, all, strings.Join(parts, ", "))
 }

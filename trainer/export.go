@@ -105,6 +105,10 @@ func ExportEncoder(job Job, steps int64) (*checkpoint.File, error) {
 	return out, nil
 }
 
+// trainAgain is what to do about a lost checkpoint: in its own store a run that
+// has ended is not trained again.
+const trainAgain = "its trained state is lost; to have it again, run the study in another store (--store), which trains it anew"
+
 // lastCheckpoint reads the checkpoint of job after its last step.
 func lastCheckpoint(job Job, steps int64) (*checkpoint.File, error) {
 	f, damaged, err := checkpoint.Load(job.Checkpoints)
@@ -112,7 +116,7 @@ func lastCheckpoint(job Job, steps int64) (*checkpoint.File, error) {
 		return nil, err
 	}
 	if f == nil {
-		return nil, errors.Join(append(damaged, fmt.Errorf("there is no good checkpoint in %s", job.Checkpoints))...)
+		return nil, errors.Join(append(damaged, fmt.Errorf("there is no good checkpoint in %s: %s", job.Checkpoints, trainAgain))...)
 	}
 	want := identity(job, job.Dataset)
 	want["trainer"] = f.Meta["trainer"] // older trainers' networks have the same tensors
@@ -120,8 +124,8 @@ func lastCheckpoint(job Job, steps int64) (*checkpoint.File, error) {
 		return nil, err
 	}
 	if f.Meta["step"] != strconv.FormatInt(steps, 10) {
-		return nil, errors.Join(append(damaged, fmt.Errorf("the newest good checkpoint in %s is of step %s, but the run ended at step %d",
-			job.Checkpoints, f.Meta["step"], steps))...)
+		return nil, errors.Join(append(damaged, fmt.Errorf("the newest good checkpoint in %s is of step %s, but the run ended at step %d: %s",
+			job.Checkpoints, f.Meta["step"], steps, trainAgain))...)
 	}
 	return f, nil
 }

@@ -156,18 +156,21 @@ func TestExportEncoder(t *testing.T) {
 	}
 }
 
-// TestLoadEncoder runs docs/load_encoder.py itself, where there is PyTorch.
-func TestLoadEncoder(t *testing.T) {
-	python := ""
+// pytorch returns an interpreter that has PyTorch, or skips the test.
+func pytorch(t *testing.T, lost string) string {
+	t.Helper()
 	for _, p := range []string{"python3", "/usr/bin/python3"} {
 		if exec.Command(p, "-c", "import torch").Run() == nil {
-			python = p
-			break
+			return p
 		}
 	}
-	if python == "" {
-		t.Skip("neither python3 nor /usr/bin/python3 can import torch; TestExportEncoder compares with what it gave")
-	}
+	t.Skip("neither python3 nor /usr/bin/python3 can import torch; " + lost)
+	return ""
+}
+
+// TestLoadEncoder runs docs/load_encoder.py itself, where there is PyTorch.
+func TestLoadEncoder(t *testing.T) {
+	python := pytorch(t, "TestExportEncoder compares with what it gave")
 	dir := t.TempDir()
 	ours := exportAll(t, dir)
 	theirs := torchFeatures(t, python, dir)
@@ -175,6 +178,91 @@ func TestLoadEncoder(t *testing.T) {
 		compareFeatures(t, e.name, ours[e.name], theirs[e.name])
 	}
 }
+
+// TestScriptsRefuse: given a file that is not theirs, the Python scripts say so
+// in a line.
+func TestScriptsRefuse(t *testing.T) {
+	python := pytorch(t, "what the scripts say of wrong files is not tested")
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	save := func(name string, f *checkpoint.File) {
+		if err := checkpoint.Write(file(name), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := small(config.NormNone)
+	save("trace", mustTrace(t, c, 1))
+	c.Optimizer = config.Optimizer{Name: "sgd", LR: 1e30}
+	save("wild", mustTrace(t, c, 1))
+	job, _, _ := exportCases[0].make(t, t.TempDir())
+	encoder, err := ExportEncoder(job, exportSteps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save("encoder", encoder)
+	whole, err := os.ReadFile(file("encoder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"text": "images, 3 of them", "cut": string(whole[:len(whole)-100])} {
+		if err := os.WriteFile(file(name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct{ script, name, want string }{
+		{"parity", "trace", "code 0"},
+		{"parity", "encoder", "its format is 'ablate encoder 1'\ncode 2"},
+		{"parity", "wild", "the run diverges in this step: the loss became NaN at step 1: "},
+		{"parity", "missing", "FILE cannot be read: No such file or directory\ncode 2"},
+		{"parity", "text", "FILE is no safetensors file, or is damaged: "},
+		{"parity", "cut", "FILE is no safetensors file, or is damaged: "},
+		{"load", "encoder", "loaded"},
+		{"load", "trace", "FILE is no encoder as \"ablate export encoder\" writes them: its format is 'ablate trace 1'"},
+		{"load", "text", "FILE is no safetensors file"},
+		{"load", "cut", "FILE is cut off or damaged"},
+	}
+	args := []string{"-B", "-c", callScripts}
+	for _, test := range tests {
+		args = append(args, test.script, file(test.name))
+	}
+	out, err := exec.Command(python, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said := strings.Split(string(out), "---\n")
+	if len(said) != len(tests)+1 {
+		t.Fatalf("%d answers of %d:\n%s", len(said)-1, len(tests), out)
+	}
+	for i, test := range tests {
+		if want := strings.ReplaceAll(test.want, "FILE", file(test.name)); !strings.Contains(said[i], want) {
+			t.Errorf("%s %s: it says\n%swant\n%s", test.script, test.name, said[i], want)
+		}
+	}
+}
+
+// callScripts gives files to the scripts in one process, and prints what they
+// say, with a line after each: arguments are "parity" or "load", and a file.
+const callScripts = `
+import contextlib, runpy, sys
+sys.path.insert(0, "../docs")
+import load_encoder
+
+calls = sys.argv[1:]
+for script, path in zip(calls[::2], calls[1::2]):
+    with contextlib.redirect_stderr(sys.stdout):
+        try:
+            if script == "load":
+                load_encoder.load(path)
+                print("loaded")
+            else:
+                sys.argv = ["parity.py", path]
+                runpy.run_path("testdata/parity.py", run_name="__main__")
+        except ValueError as e:
+            print(e)
+        except SystemExit as e:
+            print("code", e.code)
+    print("---")
+`
 
 // exportAll exports every case's encoder to dir/NAME.safetensors, writes its
 // images to dir/NAME.images, and returns the features of our evaluator.
@@ -334,13 +422,13 @@ func TestExportEncoderRefuses(t *testing.T) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 	}
-	refused(job, exportSteps+1, "is of step 16, but the run ended at step 17")
+	refused(job, exportSteps+1, "is of step 16, but the run ended at step 17: "+trainAgain)
 	other := job
 	other.Seed++
 	refused(other, exportSteps, `its seed is "3", not "4"`)
 	other = job
 	other.Checkpoints = t.TempDir()
-	refused(other, exportSteps, "no good checkpoint in "+other.Checkpoints)
+	refused(other, exportSteps, "no good checkpoint in "+other.Checkpoints+": "+trainAgain)
 
 	old := bytes.Replace(good, []byte(`"inputs":`), []byte(`"inputz":`), 1)
 	if err := os.WriteFile(path, old, 0o666); err != nil {
@@ -352,4 +440,5 @@ func TestExportEncoderRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(job, exportSteps, "has checksum")
+	refused(job, exportSteps, trainAgain)
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"ablate/trainer/checkpoint"
 	"ablate/trainer/config"
 	"ablate/trainer/data"
+	"ablate/trainer/probe"
 )
 
 // small is a run of 16 steps, 4 an epoch.
@@ -33,6 +35,11 @@ func small(norm string) config.Config {
 		Probe:     config.Probe{Every: 1, Images: 40},
 	}
 }
+
+// winogradWidth is the width from which a resnet8 has convolutions by Winograd's
+// algorithm, where the kernels know it: 32 channels on both sides in its second
+// stage.
+const winogradWidth = 16
 
 // record is everything that a run reported, as it would stand in a store:
 // what a later attempt repeats replaces what an earlier one said.
@@ -124,13 +131,23 @@ func TestRunReportsEverything(t *testing.T) {
 // TestResumeIsExact: interrupted anywhere, or killed and thrown back to an
 // earlier checkpoint, a run ends with the same metrics and the same bytes.
 func TestResumeIsExact(t *testing.T) {
-	for norm, optimizer := range map[string]string{config.NormBN: "lars", config.NormInit: "sgd", config.NormGNWS: "adam"} {
-		c := small(norm)
-		c.Optimizer.Name = optimizer
+	everywhere := map[int64]bool{1: false, 4: false, 5: true, 15: true}
+	for _, test := range []struct {
+		norm, optimizer string
+		width           int
+		stops           map[int64]bool // after which steps, and whether killed
+	}{
+		{config.NormBN, "lars", 4, everywhere},
+		{config.NormInit, "sgd", 4, everywhere},
+		{config.NormGNWS, "adam", 4, everywhere},
+		{config.NormBN, "lars", winogradWidth, map[int64]bool{5: true}},
+	} {
+		c := small(test.norm)
+		c.Optimizer.Name, c.Encoder.Width = test.optimizer, test.width
 		want := newRecord()
 		want.finish(t, c, t.TempDir())
-		for stop, killed := range map[int64]bool{1: false, 4: false, 5: true, 15: true} {
-			t.Run(fmt.Sprintf("%s/%d/killed=%v", norm, stop, killed), func(t *testing.T) {
+		for stop, killed := range test.stops {
+			t.Run(fmt.Sprintf("%s/%d/%d/killed=%v", test.norm, test.width, stop, killed), func(t *testing.T) {
 				dir, got := t.TempDir(), newRecord()
 				if err := got.attempt(t, c, dir, stop); !errors.Is(err, ErrInterrupted) {
 					t.Fatalf("the run was not interrupted: %v", err)
@@ -252,33 +269,234 @@ func TestChangedDataIsRefused(t *testing.T) {
 	}
 }
 
-// TestOtherArithmeticStartsOver: a state that other kernels made is not taken
-// up, and the run does not get stuck on it.
-func TestOtherArithmeticStartsOver(t *testing.T) {
-	dir, c := t.TempDir(), small(config.NormNone)
-	if err := newRecord().attempt(t, c, dir, 2); !errors.Is(err, ErrInterrupted) {
-		t.Fatal(err)
-	}
+// alter changes the checkpoints of dir.
+func alter(t *testing.T, dir string, change func(*checkpoint.File)) {
+	t.Helper()
 	paths, err := checkpoint.List(dir)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no checkpoint: %v", err)
 	}
 	for _, p := range paths {
 		f, err := checkpoint.Read(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.Meta["kernels"] = "abacus 1.0"
+		change(f)
 		if err := checkpoint.Write(p, f); err != nil {
 			t.Fatal(err)
 		}
 	}
-	rec := newRecord()
-	if err := rec.attempt(t, c, dir, 0); err != nil {
+}
+
+// holds is the steps of the checkpoints of dir, newest first.
+func holds(t *testing.T, dir string) (steps []int64) {
+	t.Helper()
+	paths, err := checkpoint.List(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if rec.resumed[0] != 0 || len(rec.events) == 0 || !strings.Contains(rec.events[0], "abacus 1.0") {
-		t.Errorf("resumed at step %d, events %q", rec.resumed[0], rec.events)
+	for _, p := range paths {
+		var step int64
+		if _, err := fmt.Sscanf(filepath.Base(p), "step-%d", &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// TestOtherArithmeticStartsOver: a state that other kernels made is not taken
+// up, and the run does not get stuck on it: interrupted before it is as far as
+// that state, it goes on from there.
+func TestOtherArithmeticStartsOver(t *testing.T) {
+	dir, c := t.TempDir(), small(config.NormNone)
+	want := newRecord()
+	want.finish(t, c, t.TempDir())
+	if err := newRecord().attempt(t, c, dir, 10); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	alter(t, dir, func(f *checkpoint.File) { f.Meta["kernels"] = "abacus 1.0" })
+	var events []string
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir}, Hooks{
+		Event: func(text string) { events = append(events, text) },
+		Start: func(int64, int64) {
+			if steps := holds(t, dir); !slices.Equal(steps, []int64{0}) {
+				t.Errorf("when it starts over, there are checkpoints of the steps %v", steps)
+			}
+			cancel()
+		},
+	})
+	if !errors.Is(err, ErrInterrupted) || len(events) != 1 || !strings.Contains(events[0], "abacus 1.0") {
+		t.Errorf("error %v, events %q", err, events)
+	}
+	got := newRecord()
+	for _, stop := range []int64{6, 7} {
+		if err := got.attempt(t, c, dir, stop); !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+	}
+	if len(got.events) > 0 {
+		t.Errorf("events %q", got.events)
+	}
+	if steps := holds(t, dir); !slices.Equal(steps, []int64{7, 6}) {
+		t.Errorf("there are checkpoints of the steps %v", steps)
+	}
+	got.finish(t, c, dir)
+	if !slices.Equal(got.resumed, []int64{0, 6, 7}) {
+		t.Errorf("resumed at the steps %v", got.resumed)
+	}
+	if fmt.Sprint(got.metrics) != fmt.Sprint(want.metrics) || got.state != want.state {
+		t.Error("metrics or the final state differ")
+	}
+}
+
+// TestDamagedCheckpointMakesRoom: a checkpoint that was passed over does not
+// take the place of a good one.
+func TestDamagedCheckpointMakesRoom(t *testing.T) {
+	dir, rec := t.TempDir(), newRecord()
+	c := small(config.NormNone)
+	damage := func(steps ...int64) {
+		for _, step := range steps {
+			if err := os.Truncate(filepath.Join(dir, checkpoint.Name(step)), 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	attempt := func(stop int64, want ...int64) {
+		t.Helper()
+		if err := rec.attempt(t, c, dir, stop); !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+		if got := holds(t, dir); !slices.Equal(got, want) {
+			t.Errorf("there are checkpoints of the steps %v, want %v", got, want)
+		}
+	}
+	attempt(10, 10, 8)
+	damage(10)
+	attempt(9, 9, 8)
+	damage(9, 8)
+	attempt(5, 5, 4)
+	if !slices.Equal(rec.resumed, []int64{0, 8, 0}) || len(rec.events) != 3 {
+		t.Errorf("resumed at the steps %v, events %q", rec.resumed, rec.events)
+	}
+}
+
+// TestSenselessCheckpointIsRefused: what a good file lacks it will lack at the
+// next attempt too. Of several things that are wrong, the same one is named
+// every time.
+func TestSenselessCheckpointIsRefused(t *testing.T) {
+	c := small(config.NormNone)
+	for want, change := range map[string]func(*checkpoint.File){
+		"has no step":   func(f *checkpoint.File) { delete(f.Meta, "step") },
+		"has no probes": func(f *checkpoint.File) { delete(f.Meta, "z_std") },
+		"lacks the tensor online/encoder/stem/conv/weight": func(f *checkpoint.File) { f.Tensors = nil },
+		"its config is": func(f *checkpoint.File) {
+			for k := range identity(Job{}, "") {
+				f.Meta[k] = "another"
+			}
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := newRecord().attempt(t, c, dir, 1); !errors.Is(err, ErrInterrupted) {
+				t.Fatal(err)
+			}
+			alter(t, dir, change)
+			for range 5 {
+				_, err := Run(t.Context(), Job{Config: c, Seed: 3, Checkpoints: dir}, Hooks{})
+				if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want) {
+					t.Errorf("error is %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestUnusableDataIsRefused: files that are wrong or missing stay so, but a
+// reading error of the system may pass.
+func TestUnusableDataIsRefused(t *testing.T) {
+	c := small(config.NormNone)
+	refused := func(dir string) bool {
+		t.Helper()
+		_, err := Run(t.Context(), Job{Config: c, DataDir: dir}, Hooks{})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		return errors.Is(err, ErrRefused)
+	}
+	c.Data.Train = 1 << 40
+	if !refused("") {
+		t.Error("more images than there are: another attempt would be made")
+	}
+	c.Data = config.Data{Name: "cifar10"}
+	if !refused(t.TempDir()) {
+		t.Error("no data: another attempt would be made")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".bin"), []byte("cut"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !refused(dir) {
+		t.Error("damaged data: another attempt would be made")
+	}
+	first := filepath.Join(dir, "data_batch_1.bin")
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc/self/mem", first); err != nil { // reading its beginning fails with EIO
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(first); err != nil {
+		t.Skip("no file here that cannot be read: ", err)
+	}
+	if refused(dir) {
+		t.Error("the system's error: no other attempt would be made")
+	}
+}
+
+// TestLinearEvaluationFails: a fit that does not converge costs its metric, and
+// the run says so; nothing else is lost. Another error ends the run.
+func TestLinearEvaluationFails(t *testing.T) {
+	var events []string
+	metrics := map[int64]map[string]float64{}
+	r, err := newRun(Job{Config: small(config.NormNone), Seed: 3}, Hooks{
+		Event: func(text string) { events = append(events, text) },
+		Metrics: func(step int64, values map[string]float64) {
+			if _, probed := values["z_std"]; probed {
+				metrics[step] = values
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	failure := fmt.Errorf("%w: penalty 0.1", probe.ErrNotConverged)
+	r.linear = func(context.Context, probe.Features, probe.Features) (float64, error) { return 12.5, failure }
+	outcome, err := r.loop(t.Context())
+	if err != nil || outcome.Kind == "diverged" {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	want := []string{"no linear_top1 at step 0: " + failure.Error(), "no linear_top1 at step 16: " + failure.Error()}
+	if !slices.Equal(events, want) {
+		t.Errorf("events %q", events)
+	}
+	for _, step := range []int64{0, 16} {
+		if _, ok := metrics[step]["linear_top1"]; ok {
+			t.Errorf("step %d has a linear_top1", step)
+		}
+		for _, name := range []string{"knn_top1", "z_std", "encoder_batch_dependence"} {
+			if _, ok := metrics[step][name]; !ok {
+				t.Errorf("step %d has no %s", step, name)
+			}
+		}
+	}
+	failure = errors.New("something else")
+	if _, err := r.loop(t.Context()); !errors.Is(err, failure) {
+		t.Errorf("error is %v", err)
 	}
 }
 
@@ -329,6 +547,17 @@ func TestSimCLRRuns(t *testing.T) {
 	if first, last := rec.metrics[0]["loss"], rec.metrics[15]["loss"]; !(last < first) {
 		t.Errorf("the loss went from %g to %g", first, last)
 	}
+	if strings.Contains(rec.state, `"target/`) {
+		t.Error("the checkpoint has a target network, which the method has not")
+	}
+	dir, resumed := t.TempDir(), newRecord()
+	if err := resumed.attempt(t, c, dir, 6); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	resumed.finish(t, c, dir)
+	if resumed.resumed[1] != 6 || fmt.Sprint(resumed.metrics) != fmt.Sprint(rec.metrics) || resumed.state != rec.state {
+		t.Errorf("resumed at step %d, metrics or the final state differ", resumed.resumed[1])
+	}
 }
 
 func TestBench(t *testing.T) {
@@ -366,7 +595,7 @@ func TestTooFewImages(t *testing.T) {
 func TestUnknownArchitectureIsAnError(t *testing.T) {
 	c := small(config.NormNone)
 	c.Encoder.Arch = "resnet9"
-	if _, err := Run(context.Background(), Job{Config: c}, Hooks{}); err == nil {
-		t.Error("no error")
+	if _, err := Run(context.Background(), Job{Config: c}, Hooks{}); !errors.Is(err, ErrRefused) {
+		t.Errorf("error is %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"ablate/trainer/net"
 )
 
-// The state of a run is its step, the weights of both networks, the momentum
+// The state of a run is its step, the weights of its networks, the momentum
 // and the probes so far. Random streams depend on the step alone, so there is
 // nothing of theirs to keep.
 
@@ -58,34 +59,55 @@ func (r *run) restore() error {
 	for _, d := range damaged {
 		r.hooks.Event("passed over a damaged checkpoint: " + d.Error())
 	}
-	if f == nil {
+	if f == nil && len(damaged) == 0 {
 		return nil
+	}
+	if f == nil {
+		return r.startOver()
 	}
 	if err := sameRun(f, r.job.Checkpoints, identity(r.job, r.set.Hash)); err != nil {
 		return err
 	}
-	for k, want := range arithmetic() {
-		if f.Meta[k] != want {
-			r.hooks.Event(fmt.Sprintf("starting over: the checkpoint was made with %s %q, which may round otherwise than %q", k, f.Meta[k], want))
-			return nil
-		}
+	made := arithmetic()
+	if k, differs := firstDifference(f.Meta, made); differs {
+		r.hooks.Event(fmt.Sprintf("starting over: the checkpoint was made with %s %q, which may round otherwise than %q", k, f.Meta[k], made[k]))
+		return r.startOver()
 	}
+	return r.resume(f)
+}
+
+// startOver removes all checkpoints, which are of no use. Those that the run
+// makes from now on are of earlier steps, and would give way to them. The first
+// is made at once: when Start has said that the run begins anew, what was
+// reported before counts no more, and nobody may go on from there.
+func (r *run) startOver() error {
+	if err := checkpoint.DropAfter(r.job.Checkpoints, -1); err != nil {
+		return err
+	}
+	return r.save()
+}
+
+// resume takes up f, and removes the checkpoints after it, which are damaged:
+// they would take the place of good ones.
+func (r *run) resume(f *checkpoint.File) (err error) {
 	if r.done, err = strconv.ParseInt(f.Meta["step"], 10, 64); err != nil {
-		return fmt.Errorf("the checkpoint in %s has no step: %w", r.job.Checkpoints, err)
+		return Refuse("the checkpoint in %s has no step: %w", r.job.Checkpoints, err)
 	}
 	if err := json.Unmarshal([]byte(f.Meta["z_std"]), &r.zStd); err != nil {
-		return fmt.Errorf("the checkpoint in %s has no probes: %w", r.job.Checkpoints, err)
+		return Refuse("the checkpoint in %s has no probes: %w", r.job.Checkpoints, err)
 	}
 	r.order = nil // drawn anew for the epoch that the step lies in
-	return r.restoreTensors(f)
+	if err := r.restoreTensors(f); err != nil {
+		return err
+	}
+	return checkpoint.DropAfter(r.job.Checkpoints, r.done)
 }
 
 func (r *run) restoreTensors(f *checkpoint.File) (err error) {
 	r.eachTensor(func(name string, shape []int, data []float32) {
 		saved := f.Get(name)
-		if len(saved) != len(data) {
-			err = fmt.Errorf("the checkpoint in %s lacks the tensor %s of shape %v", r.job.Checkpoints, name, shape)
-			return
+		if err == nil && len(saved) != len(data) {
+			err = Refuse("the checkpoint in %s lacks the tensor %s of shape %v", r.job.Checkpoints, name, shape)
 		}
 		copy(data, saved)
 	})
@@ -95,12 +117,21 @@ func (r *run) restoreTensors(f *checkpoint.File) (err error) {
 // sameRun reports whether f, of the folder dir, is a state of the run with
 // that identity.
 func sameRun(f *checkpoint.File, dir string, identity map[string]string) error {
-	for k, want := range identity {
-		if f.Meta[k] != want {
-			return refuse("the checkpoint in %s is of another run: its %s is %q, not %q", dir, k, f.Meta[k], want)
-		}
+	if k, differs := firstDifference(f.Meta, identity); differs {
+		return Refuse("the checkpoint in %s is of another run: its %s is %q, not %q", dir, k, f.Meta[k], identity[k])
 	}
 	return nil
+}
+
+// firstDifference returns the first key of want, in alphabetical order, for
+// which meta has another value.
+func firstDifference(meta, want map[string]string) (key string, differs bool) {
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		if meta[k] != want[k] {
+			return k, true
+		}
+	}
+	return "", false
 }
 
 // identity is what a checkpoint of job on a dataset must have in common with
@@ -125,8 +156,8 @@ func arithmetic() map[string]string {
 	return map[string]string{"kernels": kernel.Name(), "instruction set": kernel.ISA()}
 }
 
-// eachTensor calls f with every tensor of the state: online/NAME, target/NAME,
-// momentum/NAME and, of Adam, variance/NAME.
+// eachTensor calls f with every tensor of the state: online/NAME, target/NAME
+// if there is a target network, momentum/NAME and, of Adam, variance/NAME.
 func (r *run) eachTensor(f func(name string, shape []int, data []float32)) {
 	all := func(prefix string, w *net.Weights[float32]) {
 		for _, t := range w.All() {
@@ -134,7 +165,9 @@ func (r *run) eachTensor(f func(name string, shape []int, data []float32)) {
 		}
 	}
 	all("online/", r.online)
-	all("target/", r.target)
+	if r.target != nil {
+		all("target/", r.target)
+	}
 	for i, t := range r.online.Trainable() {
 		f("momentum/"+t.Name, t.Shape, r.optimizer.momentum[i])
 		if r.optimizer.variance != nil {

@@ -68,6 +68,14 @@ func (s *step[T]) objective(m *net.Model[T], student *net.Network, target *net.W
 	}
 }
 
+// targetOf is the target network's weights as they start, nil if c has none.
+func targetOf[T kernel.Float](c config.Config, online *net.Weights[T]) *net.Weights[T] {
+	if !hasTarget(c) {
+		return nil
+	}
+	return online.Target()
+}
+
 // hasTarget reports whether the method has a target network of its own.
 func hasTarget(c config.Config) bool { return c.Method != "simclr" && c.Target.StopGradient }
 
@@ -99,10 +107,12 @@ func (s *step[T]) differentiate(loss *G.Node, student *net.Network, online *net.
 func (s *step[T]) run() error { return s.graph.Run() }
 
 // finish does what follows the gradients at step k of n: the optimizer moves
-// the online network, and the target network follows it.
+// the online network, and the target network, if there is one, follows it.
 func (s *step[T]) finish(c config.Config, o *optimizer[T], online, target *net.Weights[T], k, n int64) {
 	o.update(online, s.grads, learningRate(c.Optimizer, k, n), k)
-	follow(target, online, targetRate(c.Target, k, n))
+	if target != nil {
+		follow(target, online, targetRate(c.Target, k, n))
+	}
 }
 
 func (s *step[T]) close() error { return s.graph.Close() }

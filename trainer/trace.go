@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ablate/trainer/checkpoint"
 )
@@ -40,8 +39,10 @@ const layout = "images NHWC, convolutions OHWI, linear maps [out, in]"
 // learning_rate, tau (with a target network), layout, dataset (content hash),
 // trainer, kernels and instruction set.
 //
-// A step that the run does not have is an error, also if it diverges before. At
-// the step at which it diverges, the state stays as it was. Trace returns
+// A step that the run does not have is an error, also if it diverges before. The
+// step at which it diverges leaves the state as it was, but for batch norm's
+// running means and variances, which moved with what it saw and mean nothing
+// any more; why it diverges stands in the metadata as diverged. Trace returns
 // ErrInterrupted if ctx ends.
 func Trace(ctx context.Context, job Job, step int64) (*checkpoint.File, error) {
 	r, err := newRun(job, Hooks{})
@@ -71,8 +72,12 @@ func Trace(ctx context.Context, job Job, step int64) (*checkpoint.File, error) {
 func (r *run) trace() (*checkpoint.File, error) {
 	f := &checkpoint.File{Meta: r.traceMeta()}
 	r.snapshot(f, "before/")
-	if _, err := r.train(); err != nil {
+	why, err := r.train()
+	if err != nil {
 		return nil, err
+	}
+	if why != "" {
+		f.Meta["diverged"] = why
 	}
 	n := 2 * r.job.Config.Batch
 	add := func(name string, data []float32, shape ...int) {
@@ -93,9 +98,6 @@ func (r *run) trace() (*checkpoint.File, error) {
 // snapshot adds a copy of the run's state to f.
 func (r *run) snapshot(f *checkpoint.File, prefix string) {
 	r.eachTensor(func(name string, shape []int, data []float32) {
-		if strings.HasPrefix(name, "target/") && !hasTarget(r.job.Config) {
-			return
-		}
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: prefix + name, Shape: shape, Data: slices.Clone(data)})
 	})
 }

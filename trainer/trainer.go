@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"time"
 
@@ -70,7 +71,8 @@ type refusedError struct{ error }
 func (e refusedError) Is(target error) bool { return target == ErrRefused }
 func (e refusedError) Unwrap() error        { return e.error }
 
-func refuse(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
+// Refuse is fmt.Errorf; its error matches ErrRefused.
+func Refuse(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
 
 // Steps is the number of optimizer steps of a run on train images. What is
 // left of an epoch after its last whole batch is not seen in that epoch.
@@ -81,10 +83,10 @@ func Steps(c config.Config, train int) int64 {
 // Fits refuses numbers of images that are too small for c.
 func Fits(c config.Config, train, test int) error {
 	if train < c.Batch {
-		return refuse("batch = %d, but %s has only %d training images: no step would be made", c.Batch, c.Data.Name, train)
+		return Refuse("batch = %d, but %s has only %d training images: no step would be made", c.Batch, c.Data.Name, train)
 	}
 	if test < 2 {
-		return refuse("%s has too few test images: %d; the probes need two to compare", c.Data.Name, test)
+		return Refuse("%s has too few test images: %d; the probes need two to compare", c.Data.Name, test)
 	}
 	return nil
 }
@@ -118,11 +120,12 @@ type run struct {
 	aug    *data.Augmenter
 	model  *net.Model[float32]
 
-	online, target *net.Weights[float32]
+	online, target *net.Weights[float32] // target is nil where the method has none
 	optimizer      *optimizer[float32]
 	step           *step[float32]
 	evaluator      *evaluator
 	dependence     *dependence[float32]
+	linear         func(ctx context.Context, train, test probe.Features) (float64, error) // probe.Linear
 
 	done, steps int64
 	saved       int64     // the step of the newest checkpoint, -1 = none
@@ -138,18 +141,18 @@ func newRun(job Job, hooks Hooks) (r *run, err error) {
 	defer func() {
 		// The graph is built by ops that panic on shapes that do not fit.
 		if p := recover(); p != nil {
-			r, err = nil, fmt.Errorf("building the network: %v", p)
+			r, err = nil, Refuse("building the network: %v", p)
 		}
 	}()
 	clock := newClock()
-	set, err := data.Load(job.Config.Data, job.DataDir)
+	set, err := load(job)
 	if err != nil {
 		return nil, err
 	}
 	if job.Dataset != "" && job.Dataset != set.Hash {
 		return nil, changed(job.Config.Data.Name, set, job.Dataset)
 	}
-	r = &run{job: job, hooks: hooks.complete(), set: set, saved: -1, savedAt: time.Now(), clock: clock}
+	r = &run{job: job, hooks: hooks.complete(), set: set, saved: -1, savedAt: time.Now(), clock: clock, linear: probe.Linear}
 	if r.job.SaveEvery == 0 {
 		r.job.SaveEvery = DefaultSaveEvery
 	}
@@ -164,7 +167,21 @@ func newRun(job Job, hooks Hooks) (r *run, err error) {
 		Config: job.Config, Height: set.Height, Width: set.Width, Channels: set.Channels,
 		Random: func(name string) *rand.Rand { return data.Stream(job.Seed, "init/"+name) },
 	}
-	return r, r.build()
+	if err := r.build(); err != nil {
+		return nil, Refuse("building the network: %w", err)
+	}
+	return r, nil
+}
+
+// load reads the job's dataset. What is wrong with the files stays wrong, but
+// an error of the system that reads them may pass.
+func load(job Job) (*data.Set, error) {
+	set, err := data.Load(job.Config.Data, job.DataDir)
+	var system *fs.PathError
+	if err == nil || errors.As(err, &system) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return set, err
+	}
+	return nil, Refuse("%w", err)
 }
 
 // changed says that the data is not what the run was planned with. A run's
@@ -174,7 +191,7 @@ func changed(name string, set *data.Set, planned string) error {
 	if set.Dir != "" {
 		where = " in " + set.Dir
 	}
-	return refuse("the dataset %s%s has changed since the run was planned: its hash is %.10s now and was %.10s; "+
+	return Refuse("the dataset %s%s has changed since the run was planned: its hash is %.10s now and was %.10s; "+
 		"put the old files back, or give the command again to plan new runs on the new ones", name, where, set.Hash, planned)
 }
 
@@ -189,7 +206,7 @@ func (r *run) build() error {
 	if err := r.model.Calibrate(k, r.online, first, 2*r.job.Config.Batch); err != nil {
 		return err
 	}
-	r.target = r.online.Target()
+	r.target = targetOf(r.job.Config, r.online)
 	r.optimizer = newOptimizer(r.job.Config.Optimizer, r.online)
 	var err error
 	if r.step, err = newStep(r.model, k, r.online, r.target); err != nil {
@@ -338,14 +355,17 @@ func (r *run) look(ctx context.Context) error {
 	values["knn_top1"] = probe.KNN(r.features(train, r.set.Train, min(images, r.set.Train.Len())), r.features(test, r.set.Test, images))
 	if full {
 		r.hooks.Progress(r.done, r.steps, r.speed.mean(), "evaluate")
-		top1, err := probe.Linear(ctx, r.features(train, r.set.Train, bank), r.features(test, r.set.Test, queries))
-		if ctx.Err() != nil {
+		top1, err := r.linear(ctx, r.features(train, r.set.Train, bank), r.features(test, r.set.Test, queries))
+		switch {
+		case ctx.Err() != nil:
 			return ErrInterrupted
-		}
-		if err != nil {
+		case errors.Is(err, probe.ErrNotConverged): // all else that the run shows stands
+			r.hooks.Event(fmt.Sprintf("no linear_top1 at step %d: %v", r.done, err))
+		case err != nil:
 			return err
+		default:
+			values["linear_top1"] = top1
 		}
-		values["linear_top1"] = top1
 		if err := r.dependence.measure(values); err != nil {
 			return err
 		}

@@ -64,6 +64,9 @@ func methods() map[string]config.Config {
 	through := small(config.NormGNWS)
 	through.Target.StopGradient = false
 	all["no stop-gradient"] = through
+	broad := small(config.NormGNWS)
+	broad.Encoder.Width = winogradWidth
+	all["wide"] = broad
 	return all
 }
 

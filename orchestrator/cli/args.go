@@ -31,7 +31,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 				f = find(flagsOf(app, cmd), name)
 			}
 			if f == nil {
-				return nil, unknownFlag(app, cmd, arg)
+				return nil, unknownFlag(app, path, cmd, arg)
 			}
 			used = append(used, name)
 			if takesValue(f) && !attached {
@@ -62,7 +62,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	}
 	for _, name := range used { // those before the command were taken on trust
 		if cmd != nil && find(flagsOf(app, cmd), name) == nil {
-			return nil, unknownFlag(app, cmd, "--"+name)
+			return nil, unknownFlag(app, path, cmd, "--"+name)
 		}
 	}
 	arranged := slices.Concat(path, options)
@@ -137,11 +137,11 @@ func unknownCommand(path []string, commands []*cli.Command, name string) error {
 	return usagef("there is no command %q; there is %s", whole, strings.Join(names, ", "))
 }
 
-func unknownFlag(app *cli.App, cmd *cli.Command, arg string) error {
+func unknownFlag(app *cli.App, path []string, cmd *cli.Command, arg string) error {
 	flag, _, _ := strings.Cut(arg, "=")
-	whose, names := "ablate", []string{}
+	whose, names := app.Name, []string{}
 	if cmd != nil {
-		whose = cmd.Name
+		whose = strings.Join(path, " ")
 	}
 	for _, f := range flagsOf(app, cmd) {
 		if v, ok := f.(cli.VisibleFlag); ok && v.IsVisible() && !slices.Contains(names, f.Names()[0]) {
@@ -161,11 +161,14 @@ func (e usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
+// nameOf is the command as it is typed: "bench trainer".
+func nameOf(c *cli.Context) string { return strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ") }
+
 // only returns a command's single argument.
 func only(c *cli.Context, what string) (string, error) {
 	arg, err := optional(c, what)
 	if err == nil && arg == "" {
-		err = usagef("%s needs %s: %s", c.Command.Name, what, c.Command.UsageText)
+		err = usagef("%s needs %s: %s", nameOf(c), what, c.Command.UsageText)
 	}
 	return arg, err
 }
@@ -173,7 +176,7 @@ func only(c *cli.Context, what string) (string, error) {
 // optional returns a command's argument, or "" without one.
 func optional(c *cli.Context, what string) (string, error) {
 	if c.NArg() > 1 {
-		return "", usagef("%s takes %s, and no more: %q is too much", c.Command.Name, what, c.Args().Get(1))
+		return "", usagef("%s takes %s, and no more: %q is too much", nameOf(c), what, c.Args().Get(1))
 	}
 	return c.Args().First(), nil
 }
@@ -181,7 +184,7 @@ func optional(c *cli.Context, what string) (string, error) {
 // none checks that a command got no arguments.
 func none(c *cli.Context) error {
 	if c.NArg() > 0 {
-		return usagef("%s takes no arguments: %q is too much", c.Command.Name, c.Args().First())
+		return usagef("%s takes no arguments: %q is too much", nameOf(c), c.Args().First())
 	}
 	return nil
 }

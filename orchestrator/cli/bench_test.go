@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"ablate/trainer"
+
+	"github.com/urfave/cli/v2"
 )
 
 // Only what processes did while all of them were at work counts.
@@ -19,5 +23,27 @@ func TestJointRate(t *testing.T) {
 	}
 	if rate, err := jointRate([]trainerSpeed{speed(0, 1, 2), speed(1.5, 2.5, 3.5)}); err == nil {
 		t.Errorf("%g images/s of processes without a whole step side by side", rate)
+	}
+}
+
+// A norm is measured once, however often and carelessly it is named.
+func TestBenchNorms(t *testing.T) {
+	for args, want := range map[string][]string{
+		"":                             {""},
+		"--norm=bn,bn,":                {"bn"},
+		"--norm=ln,bn --norm=gn+ws,ln": {"ln", "bn", "gn+ws"},
+	} {
+		command := benchTrainerCommand()
+		command.Action = func(c *cli.Context) error {
+			if got := benchNorms(c); !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", args, got, want)
+			}
+			return nil
+		}
+		app := &cli.App{Commands: []*cli.Command{command}, DisableSliceFlagSeparator: true}
+		words := append([]string{"ablate", "trainer"}, strings.Fields(args)...)
+		if err := app.Run(words); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,9 +27,10 @@ import (
 
 func benchTrainerCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "trainer",
-		Usage:     "measure a training step",
-		UsageText: "ablate bench trainer [--norm NORM,...] [--arch ARCH] [--width N] [--batch N] [--processes N] [--json]",
+		Name:  "trainer",
+		Usage: "measure a training step",
+		UsageText: "ablate bench trainer [--norm NORM,...] [--method METHOD] [--arch ARCH] [--width N] [--batch N]\n" +
+			"   [--set KEY=VALUE ...] [--size PIXELS] [--steps N] [--processes N] [--json]",
 		Description: "Times whole training steps on random images, in one thread and on one core: leave\n" +
 			"the machine alone meanwhile. An image counts once, for both its views through the\n" +
 			"online network forward and backward and through the target network forward. The\n" +
@@ -46,7 +48,8 @@ func benchTrainerCommand() *cli.Command {
 			"                         multiplications\n" +
 			"  limit_gflops, share    the limit; gflops / limit_gflops, which may exceed 1\n" +
 			"  peak_bytes             largest resident memory of the process\n" +
-			"  ops                    name and seconds of each kind of op in a step, slowest first\n" +
+			"  ops                    name and seconds of each kind of op in the mean step, slowest\n" +
+			"                         first; other is what is left between them\n" +
 			"  times                  Unix times: begin of the first step, end of each\n" +
 			"and with --processes instead of the last seven:\n" +
 			"  processes, images_per_second of all together, alone_images_per_second, speedup",
@@ -108,7 +111,7 @@ func benchTrainer(c *cli.Context) error {
 		sets := benchSets(c, norm)
 		conf, err := benchConfig(sets)
 		if err != nil {
-			return err
+			return asTyped(c, norm, err)
 		}
 		all = append(all, conf)
 		args = append(args, benchArgs(sets, size, steps))
@@ -154,7 +157,11 @@ func (m measured) String() string {
 // benchNorms lists the norms to measure; "" leaves it to the other settings.
 func benchNorms(c *cli.Context) (norms []string) {
 	for _, list := range c.StringSlice("norm") {
-		norms = append(norms, strings.Split(list, ",")...)
+		for norm := range strings.SplitSeq(list, ",") {
+			if norm = strings.TrimSpace(norm); norm != "" && !slices.Contains(norms, norm) {
+				norms = append(norms, norm)
+			}
+		}
 	}
 	if norms == nil {
 		return []string{""}
@@ -165,17 +172,47 @@ func benchNorms(c *cli.Context) (norms []string) {
 // benchSets writes the flags as overrides of the study's base.
 func benchSets(c *cli.Context, norm string) []string {
 	sets := slices.Clone(c.StringSlice("set"))
-	for _, f := range []struct{ flag, key string }{
-		{"method", "method"}, {"arch", "encoder.arch"}, {"width", "encoder.width"}, {"batch", "batch"},
-	} {
-		if c.IsSet(f.flag) {
-			sets = append(sets, f.key+"="+c.String(f.flag))
+	for _, f := range benchFlags {
+		if value := f.value(c, norm); value != "" {
+			sets = append(sets, f.key+"="+value)
 		}
 	}
-	if norm != "" {
-		sets = append(sets, "norm="+norm)
-	}
 	return sets
+}
+
+// benchFlag is a flag that stands for a key.
+type benchFlag struct{ flag, key string }
+
+var benchFlags = []benchFlag{
+	{"method", "method"}, {"arch", "encoder.arch"}, {"width", "encoder.width"}, {"batch", "batch"}, {"norm", "norm"},
+}
+
+// value is what the flag was given, "" if nothing; norm is one of several.
+func (f benchFlag) value(c *cli.Context, norm string) string {
+	if f.flag == "norm" {
+		return norm
+	}
+	return c.String(f.flag)
+}
+
+// asTyped names the flags in errors, where these name the overrides made of
+// them.
+func asTyped(c *cli.Context, norm string, err error) error {
+	var wrong ablations.Errors
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	wrong = slices.Clone(wrong)
+	for i := range wrong {
+		for _, f := range benchFlags {
+			value := f.value(c, norm)
+			set := "--set " + f.key + "=" + value + ":"
+			if rest, ok := strings.CutPrefix(wrong[i].Message, set); ok && value != "" {
+				wrong[i].Message = "--" + f.flag + " " + value + ":" + rest
+			}
+		}
+	}
+	return studyError{wrong}
 }
 
 // benchStudy is the configuration that comparisons with other frameworks use.
@@ -352,8 +389,12 @@ func printSpeed(w io.Writer, s trainerSpeed) error {
 		s.Kernels, s.CPU, s.GFLOPS, 100*s.Share, s.LimitGFLOPS)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "op\tms\t%\t")
+	whole := 0.0
 	for _, o := range s.Ops {
-		if share := o.Seconds / s.StepSeconds; share >= 0.0005 {
+		whole += o.Seconds
+	}
+	for _, o := range s.Ops {
+		if share := o.Seconds / whole; share >= 0.0005 {
 			fmt.Fprintf(t, "%s\t%.1f\t%.1f\t\n", o.Name, 1e3*o.Seconds, 100*share)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"ablate/ablations"
@@ -109,8 +110,9 @@ func exitCode(err error) int {
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
-		Name:  "ablate",
-		Usage: "find out which part of a method matters",
+		Name:     "ablate",
+		HelpName: "ablate", // whatever its file is called
+		Usage:    "find out which part of a method matters",
 		UsageText: "ablate COMMAND [ARGUMENTS] [FLAGS]\n\n" +
 			"ablate run quick            run the shipped study \"quick\" and report on it\n" +
 			"ablate report quick         the report again\n" +
@@ -145,16 +147,33 @@ func tame(c *cli.Command) {
 	if find(c.Flags, "store") == nil {
 		c.Flags = append(c.Flags, storeFlag())
 	}
-	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-		text := strings.TrimSuffix(err.Error(), ": parse error")
-		for _, before := range []string{" for flag -", " for -"} {
-			text = strings.Replace(text, before, before+"-", 1)
-		}
-		return usageError{text}
-	}
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return wrongValue(c.Flags, err) }
 	for _, sub := range c.Subcommands {
 		tame(sub)
 	}
+}
+
+var flagInError = regexp.MustCompile(` for (?:flag )?-([^-:\s][^:\s]*)`)
+
+// wrongValue makes the flag package's error of a value ours, which says what
+// the flag takes.
+func wrongValue(flags []cli.Flag, err error) error {
+	text := strings.TrimSuffix(err.Error(), ": parse error")
+	place := flagInError.FindStringSubmatchIndex(text)
+	if place == nil {
+		return usageError{text}
+	}
+	name := text[place[2]:place[3]]
+	text = text[:place[2]] + "-" + text[place[2]:]
+	switch find(flags, name).(type) {
+	case *cli.IntFlag, *cli.Int64Flag:
+		text += "; it takes a whole number"
+	case *cli.DurationFlag:
+		text += "; it takes a time with its unit, as in 90s, 5m or 1h30m"
+	case *cli.BoolFlag:
+		text += "; it takes true or false, or no value"
+	}
+	return usageError{text}
 }
 
 // The flags that several commands have.

@@ -53,6 +53,21 @@ none seed 1: failed after 1.0 s (no luck); 8/8 runs done
 	}
 }
 
+// Why a run has no value is said with its end.
+func TestEnding(t *testing.T) {
+	for outcome, want := range map[results.Outcome]string{
+		results.Completed: "completed after 1.0 s",
+		results.Collapsed: "collapsed after 1.0 s",
+		results.Diverged:  "diverged after 1.0 s (because)",
+		results.Failed:    "failed after 1.0 s (because)",
+		results.TimedOut:  "timed out after 1.0 s (because)",
+	} {
+		if got := ending(orchestrator.End{Outcome: outcome, Reason: "because", Took: time.Second}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // What a run does next, nobody knows between its phases; its speed is that of
 // the training.
 func TestLinesPhases(t *testing.T) {
@@ -100,6 +115,14 @@ func TestStored(t *testing.T) {
 	} {
 		if got := equalSets(strings.Fields(test.a), strings.Fields(test.b)); got != test.same {
 			t.Errorf("equalSets(%q, %q) = %v", test.a, test.b, got)
+		}
+	}
+}
+
+func TestSummaryLine(t *testing.T) {
+	for total, want := range map[int]string{1: "tiny: 1 of 1 run has a result; 2.0 s", 2: "tiny: 1 of 2 runs have a result; 2.0 s"} {
+		if got := summaryLine("tiny", orchestrator.Summary{Total: total, Done: 1, Took: 2 * time.Second}); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

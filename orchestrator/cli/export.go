@@ -47,6 +47,9 @@ func exportCommand() *cli.Command {
 			Flags:  []cli.Flag{&cli.StringFlag{Name: "out", Usage: "the `FILE` to write", TakesFile: true}},
 			Action: exportEncoder,
 		}},
+		Action: func(c *cli.Context) error {
+			return usagef("export needs to know what to hand over: %s", c.Command.UsageText)
+		},
 	}
 }
 
@@ -58,6 +61,9 @@ func exportEncoder(c *cli.Context) error {
 	out := c.String("out")
 	if out == "" {
 		return usagef("export encoder needs a file to write: --out FILE.safetensors")
+	}
+	if err := checkFile(out); err != nil {
+		return err
 	}
 	store, err := openStore(c)
 	if err != nil {

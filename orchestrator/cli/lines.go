@@ -88,7 +88,8 @@ func progressOf(t orchestrator.Total) string {
 
 func ending(e orchestrator.End) string {
 	text := fmt.Sprintf("%s after %s", outcomeName(e.Outcome), duration(e.Took))
-	if e.Outcome == results.Failed && e.Reason != "" {
+	wantsReason := e.Outcome == results.Diverged || !e.Outcome.IsResult()
+	if wantsReason && e.Reason != "" {
 		text += " (" + words.Printable(e.Reason) + ")"
 	}
 	return text

@@ -68,6 +68,14 @@ func printReport(c *cli.Context, r *reports.Report) error {
 	if c.Bool("json") {
 		return r.JSON(c.App.Writer)
 	}
+	return printText(c, r)
+}
+
+// printText prints the report with commands for the store at hand.
+func printText(c *cli.Context, r *reports.Report) error {
+	if dir := storeDir(c); dir != defaultStore {
+		r.Store = dir
+	}
 	return r.Text(c.App.Writer, reportWidth(c.App.Writer))
 }
 

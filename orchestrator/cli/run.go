@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -124,7 +125,7 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 	if err != nil {
 		return err
 	}
-	if err := report.Text(c.App.Writer, reportWidth(c.App.Writer)); err != nil {
+	if err := printText(c, report); err != nil {
 		return err
 	}
 	if err := writeReport(c, report); err != nil {
@@ -140,7 +141,11 @@ func conclude(c *cli.Context, store *results.Store, study *ablations.Study, s or
 }
 
 func summaryLine(study string, s orchestrator.Summary) string {
-	text := fmt.Sprintf("%s: %d of %s have a result", study, s.Done, words.Plural(s.Total, "run"))
+	have := "have"
+	if s.Total == 1 {
+		have = "has"
+	}
+	text := fmt.Sprintf("%s: %d of %s %s a result", study, s.Done, words.Plural(s.Total, "run"), have)
 	if s.Before > 0 {
 		text += fmt.Sprintf(" (%d had one before)", s.Before)
 	}
@@ -224,15 +229,46 @@ func checkOut(dir string) error {
 	}
 	err := os.MkdirAll(dir, 0o777)
 	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(dir, ".writable-*"); err == nil {
-			err = errors.Join(f.Close(), os.Remove(f.Name()))
-		}
+		err = writable(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("the report cannot be written to %s: %w; name another folder with --out DIR", dir, err)
 	}
 	return nil
+}
+
+// checkFile sees to it that a file can be written, before there is work to lose
+// time on.
+func checkFile(path string) error {
+	dir, name := words.Printable(filepath.Dir(path)), words.Printable(filepath.Base(path))
+	if isFolder(path) {
+		return fmt.Errorf("%s cannot be written: it is a folder; name a file with --out FILE", words.Printable(path))
+	}
+	if !isFolder(filepath.Dir(path)) {
+		return fmt.Errorf("%s cannot be written to %s: it is no folder", name, dir)
+	}
+	if err := writable(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s cannot be written to %s: %w; name another file with --out FILE", name, dir, err)
+	}
+	return nil
+}
+
+// writable says why no file can be made in a folder, or nil.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) { // of a file that nobody knows
+			err = path.Err
+		}
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // dataDir is where the datasets lie, as an absolute path: workers may look

@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,13 +42,14 @@ func traceCommand() *cli.Command {
 			"and NAME is a path such as encoder/stage1/block1/conv1/weight. Convolutions are\n" +
 			"[out, height, width, in], linear maps [out, in]. The metadata are format, config,\n" +
 			"seed, step, steps, learning_rate, tau (with a target network), layout, dataset,\n" +
-			"trainer, kernels and instruction set. The trainer's source has a PyTorch script\n" +
+			"trainer, kernels and instruction set, and diverged (why, if the run ends by this\n" +
+			"step, which leaves the weights as they were then). The trainer's source has a PyTorch script\n" +
 			"that repeats a trace: trainer/testdata/parity.py.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "cell", Usage: "the `CELL` to run", DefaultText: "the only one"},
 			&cli.StringFlag{Name: "out", Usage: "the `FILE` to write", TakesFile: true},
 			&cli.Int64Flag{Name: "step", Value: 1, Usage: "the step to write: `K` steps come before it"},
-			&cli.IntFlag{Name: "seed", Usage: "the run's seed `N`", DefaultText: "the study's first"},
+			&cli.Int64Flag{Name: "seed", Usage: "the run's seed `N`", DefaultText: "the study's first"},
 			setFlag(),
 			dataFlag(),
 		},
@@ -70,6 +69,9 @@ func trace(c *cli.Context) error {
 	if step < 0 {
 		return usagef("--step must be at least 0")
 	}
+	if seed := c.Int64("seed"); c.IsSet("seed") && (seed < 1 || seed > ablations.MaxSeed) {
+		return usagef("--seed must be from 1 to %d, as in a study, not %d", ablations.MaxSeed, seed)
+	}
 	study, err := loadStudy(name, c.StringSlice("set"))
 	if err != nil {
 		return err
@@ -80,7 +82,7 @@ func trace(c *cli.Context) error {
 	}
 	job := trainer.Job{Seed: study.Seeds[0]}
 	if c.IsSet("seed") {
-		job.Seed = c.Int("seed")
+		job.Seed = int(c.Int64("seed"))
 	}
 	if job.Config, err = cell.Settings.Config(); err != nil {
 		return err
@@ -88,8 +90,8 @@ func trace(c *cli.Context) error {
 	if job.DataDir, err = dataDir(c); err != nil {
 		return err
 	}
-	if dir := filepath.Dir(out); !isFolder(dir) { // better said before the work
-		return fmt.Errorf("%s cannot be written to %s: it is no folder", words.Printable(filepath.Base(out)), words.Printable(dir))
+	if err := checkFile(out); err != nil {
+		return err
 	}
 	f, err := trainer.Trace(c.Context, job, step)
 	if errors.Is(err, trainer.ErrInterrupted) {
@@ -103,12 +105,10 @@ func trace(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.ErrWriter, "ablate: wrote step %d of %s, %s seed %d, loss %.6g, to %s\n",
 		step, f.Meta["steps"], cell.Name, job.Seed, f.Get("loss")[0], words.Printable(out))
+	if why, ok := f.Meta["diverged"]; ok {
+		fmt.Fprintf(c.App.ErrWriter, "ablate: the run diverges in this step: %s; its weights stay as they were\n", why)
+	}
 	return nil
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // pickCell finds the one cell that text names or whose settings it gives as

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,52 +154,56 @@ func writeClaim(runDir, token string) (string, error) {
 	return f.Name(), nil
 }
 
-// inherit links the two newest checkpoints of earlier attempts into this
-// attempt's folder: two, because the newest may be torn, which the trainer
-// finds out. Links suffice, since a checkpoint is never changed in place.
+// inherit links the two newest checkpoints of the newest earlier attempt that
+// has any into this attempt's folder: two, because the newest may be torn,
+// which the trainer finds out. Links suffice, since a checkpoint is never
+// changed in place. Older attempts do not matter, though theirs may be of later
+// steps: the run has started over since. The folder is put in place whole, so
+// that an attempt that dies meanwhile does not hand on a part.
 func (a Attempt) inherit() error {
-	if err := os.MkdirAll(a.Checkpoints(), 0o777); err != nil {
-		return err
-	}
-	attempts, err := Attempts(a.RunDir)
+	paths, err := a.inheritance()
 	if err != nil {
 		return err
 	}
-	newest := map[string]string{} // file name to path, in the newest attempt that has it
-	for _, earlier := range attempts {
-		if earlier.N >= a.N {
-			break
-		}
-		paths, err := checkpoint.List(earlier.Checkpoints())
-		if err != nil {
-			return err
-		}
-		for _, path := range paths {
-			newest[filepath.Base(path)] = path
-		}
+	whole := a.Checkpoints() + ".new"
+	if err := os.MkdirAll(whole, 0o777); err != nil {
+		return err
 	}
-	names := slices.Sorted(maps.Keys(newest)) // the names sort by step
-	for _, name := range names[max(0, len(names)-2):] {
-		if err := os.Link(newest[name], filepath.Join(a.Checkpoints(), name)); err != nil {
+	for _, path := range paths[:min(2, len(paths))] {
+		if err := os.Link(path, filepath.Join(whole, filepath.Base(path))); err != nil {
 			return fmt.Errorf("taking over a checkpoint: %w", err)
 		}
 	}
-	return checkpoint.SyncDir(a.Checkpoints())
+	if err := checkpoint.SyncDir(whole); err != nil {
+		return err
+	}
+	if err := os.Rename(whole, a.Checkpoints()); err != nil {
+		return fmt.Errorf("taking over checkpoints: %w", err)
+	}
+	return checkpoint.SyncDir(a.Dir())
+}
+
+// inheritance lists the checkpoints of the newest attempt before a that has
+// any, newest first.
+func (a Attempt) inheritance() ([]string, error) {
+	attempts, err := Attempts(a.RunDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, earlier := range slices.Backward(attempts) {
+		if earlier.N >= a.N {
+			continue
+		}
+		paths, err := checkpoint.List(earlier.Checkpoints())
+		if err != nil || len(paths) > 0 {
+			return paths, err
+		}
+	}
+	return nil, nil
 }
 
 // DropCheckpoints removes the attempt's checkpoints after step, so that later
 // attempts do those steps again.
 func (a Attempt) DropCheckpoints(step int64) error {
-	paths, err := checkpoint.List(a.Checkpoints())
-	if err != nil {
-		return err
-	}
-	for _, path := range paths {
-		if filepath.Base(path) > checkpoint.Name(step) {
-			if err := os.Remove(path); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return checkpoint.DropAfter(a.Checkpoints(), step)
 }

@@ -145,6 +145,20 @@ func TestInherit(t *testing.T) {
 		t.Fatalf("the fourth attempt has %q, %v", content(fourth), err)
 	}
 
+	whole, _ := filepath.Glob(filepath.Join(dir, "*", "ckpt.new"))
+	if len(whole) > 0 {
+		t.Errorf("left behind: %v", whole)
+	}
+
+	// An attempt that starts over is behind the earlier ones, and goes on with
+	// its own state, even if it has one checkpoint only.
+	fifth := claim()
+	save(fifth, "step-000000000050.safetensors", "over")
+	sixth := claim()
+	if err := sixth.inherit(); err != nil || content(sixth) != "0050=over" {
+		t.Fatalf("the sixth attempt has %q, %v", content(sixth), err)
+	}
+
 	if err := fourth.DropCheckpoints(200); err != nil || content(fourth) != "0200=b" || content(second) != "0300=c 0200=b" {
 		t.Errorf("%v; left %q and %q", err, content(fourth), content(second))
 	}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ const progressEvery = 500 * time.Millisecond
 // line would be missing for ever.
 type recorder struct {
 	attempt Attempt
+	began   int64 // Unix milliseconds
 	start   journal.StartInfo
 	stop    context.CancelCauseFunc
 	w       *journal.Writer
@@ -44,7 +46,7 @@ func (r *recorder) onStart(resumeStep, steps int64) {
 	info := r.start
 	info.ResumeStep, info.Steps = resumeStep, steps
 	r.at(resumeStep)
-	r.write(journal.Line{Kind: journal.Start, Time: now(), Start: &info})
+	r.write(journal.Line{Kind: journal.Start, Time: r.began, Start: &info}) // the set-up until now is part of the attempt
 }
 
 func (r *recorder) onMetrics(step int64, values map[string]float64) {
@@ -139,12 +141,22 @@ func (r *recorder) failed() error {
 	return r.err
 }
 
+// interruptedEvent begins the event that an attempt ends with when it was asked
+// to stop.
+const interruptedEvent = "interrupted at step "
+
+// Usual reports whether an event is one that attempts end with when all is
+// well.
+func Usual(event string) bool {
+	return strings.HasPrefix(event, trainer.TimesEvent) || strings.HasPrefix(event, interruptedEvent)
+}
+
 // interrupted notes where the run can go on.
 func (r *recorder) interrupted() error {
 	r.mu.Lock()
 	step := r.step
 	r.mu.Unlock()
-	r.onEvent(fmt.Sprintf("interrupted at step %d", step))
+	r.onEvent(fmt.Sprintf("%s%d", interruptedEvent, step))
 	return r.failed()
 }
 

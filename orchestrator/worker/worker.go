@@ -1,6 +1,6 @@
 // Package worker is the child process that makes one attempt at a run: it
-// reads run.json, claims an attempt number, takes over the newest checkpoint
-// of earlier attempts, and runs the trainer. All it tells goes into the
+// reads run.json, claims an attempt number, takes over the newest checkpoint of
+// the attempt before, and runs the trainer. All it tells goes into the
 // attempt's journal; it knows no store and no scheduler.
 //
 // The protocol is the same wherever workers are started. A run's folder holds
@@ -21,7 +21,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"ablate/results/journal"
@@ -58,6 +60,16 @@ const ExitInterrupted = 75
 // likewise.
 const ExitRefused = 65
 
+// ExitNoRoom is the exit code of a worker that could not write because a disk is
+// full, over its quota or read-only: EX_IOERR of sysexits.h. It is not the run's
+// fault, and others would fare no better.
+const ExitNoRoom = 74
+
+// NoRoom reports whether err comes of a disk that takes no more.
+func NoRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+}
+
 // ExitCode is what a worker's process ends with after err.
 func ExitCode(err error) int {
 	switch {
@@ -67,6 +79,8 @@ func ExitCode(err error) int {
 		return ExitInterrupted
 	case errors.Is(err, trainer.ErrRefused):
 		return ExitRefused
+	case NoRoom(err):
+		return ExitNoRoom
 	}
 	return 1
 }
@@ -81,7 +95,7 @@ func (w Worker) Run(ctx context.Context, runDir string) error {
 	}
 	c, err := config.Parse(spec.Config)
 	if err != nil {
-		return fmt.Errorf("the configuration in %s: %w", runDir, err)
+		return trainer.Refuse("the configuration in %s: %w", filepath.Join(runDir, "run.json"), err)
 	}
 	attempt, err := Claim(runDir, w.Token)
 	if err != nil {
@@ -115,7 +129,7 @@ func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &recorder{attempt: a, start: provenance(w.Kernels), stop: stop, w: j}
+	r := &recorder{attempt: a, began: now(), start: provenance(w.Kernels), stop: stop, w: j}
 
 	outcome, err := w.train(ctx, job, r.hooks())
 	switch {

@@ -3,10 +3,13 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,6 +116,25 @@ func TestWorkerInterrupted(t *testing.T) {
 	}
 }
 
+// An attempt's time begins before the set-up, which ends with the start line.
+func TestWorkerCountsTheSetUp(t *testing.T) {
+	dir := newRun(t)
+	var setUp int64
+	w := Worker{Train: func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+		time.Sleep(5 * time.Millisecond)
+		setUp = now()
+		h.Start(0, 10)
+		return trainer.Outcome{Kind: "completed"}, nil
+	}}
+	before := now()
+	if err := w.Run(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(t, Attempt{dir, 1})[0].Time; got < before || got > setUp-5 {
+		t.Errorf("the attempt begins at %d, want %d to %d", got, before, setUp-5)
+	}
+}
+
 // A trainer that does not stop is given up.
 func TestWorkerGrace(t *testing.T) {
 	dir := newRun(t)
@@ -191,6 +213,32 @@ func TestWorkerFailures(t *testing.T) {
 				t.Errorf("unexpected line %+v", l)
 			}
 		})
+	}
+}
+
+// A run's file that makes no sense is the same at the next attempt.
+func TestWorkerRefusesConfiguration(t *testing.T) {
+	dir := newRun(t)
+	if err := WriteSpec(dir, Spec{ID: "1234", Config: []byte(`{"epochs":0}`)}); err != nil {
+		t.Fatal(err)
+	}
+	err := Worker{}.Run(t.Context(), dir)
+	if err == nil || ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), filepath.Join(dir, "run.json")) {
+		t.Errorf("exit code %d for %v", ExitCode(err), err)
+	}
+}
+
+// A disk that takes no more has an exit code of its own, wherever it was met.
+func TestExitCodeOfAFullDisk(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES} {
+		err := fmt.Errorf("cannot write: %w", &fs.PathError{Op: "write", Path: "x", Err: errno})
+		want := ExitNoRoom
+		if errno == syscall.EACCES {
+			want = 1
+		}
+		if got := ExitCode(err); got != want {
+			t.Errorf("exit code %d for %v, want %d", got, err, want)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 type Line struct {
 	Seq  int64 `json:"seq"`
 	Kind Kind  `json:"kind"`
-	Time int64 `json:"time,omitempty"` // Unix milliseconds; never on Metrics lines
+	Time int64 `json:"time,omitempty"` // Unix milliseconds; on the Start line, when the attempt began; never on Metrics lines
 
 	Start    *StartInfo       `json:"start,omitempty"`
 	Progress *ProgressInfo    `json:"progress,omitempty"`

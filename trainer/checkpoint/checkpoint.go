@@ -79,7 +79,7 @@ func List(dir string) ([]string, error) {
 }
 
 // Save writes f as the checkpoint of dir at step and removes all but the
-// newest two.
+// newest two, by their steps: dir must hold none of a later step.
 func Save(dir string, step int64, f *File) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -94,6 +94,22 @@ func Save(dir string, step int64, f *File) error {
 	for _, p := range paths[min(keep, len(paths)):] {
 		if err := os.Remove(p); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// DropAfter removes the checkpoints of dir after step; with -1, all of them.
+func DropAfter(dir string, step int64) error {
+	paths, err := List(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range paths {
+		if filepath.Base(p) > Name(step) {
+			if err := os.Remove(p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -1,10 +1,13 @@
 package checkpoint
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"testing"
 )
 
@@ -51,6 +54,27 @@ func TestSaveKeepsTwo(t *testing.T) {
 	}
 }
 
+func TestDropAfter(t *testing.T) {
+	dir := t.TempDir()
+	for step := range int64(2) {
+		if err := Save(dir, step, sample(float32(step))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		step int64
+		left int
+	}{{1, 2}, {0, 1}, {-1, 0}, {-1, 0}} {
+		if err := DropAfter(dir, test.step); err != nil {
+			t.Fatal(err)
+		}
+		got, err := List(dir)
+		if err != nil || len(got) != test.left || test.left == 1 && got[0] != filepath.Join(dir, Name(0)) {
+			t.Errorf("after step %d: %v, %v", test.step, got, err)
+		}
+	}
+}
+
 // TestDamage: every cut and every changed byte of the newest checkpoint is
 // noticed, and the one before is used.
 func TestDamage(t *testing.T) {
@@ -92,6 +116,20 @@ func TestDamage(t *testing.T) {
 		raw := append([]byte(nil), good...)
 		raw[n] ^= 0x10
 		check("changed", raw)
+	}
+}
+
+// Whoever asked for a checkpoint can tell a full disk from other troubles.
+func TestCannotWriteKeepsTheCause(t *testing.T) {
+	for _, err := range []error{
+		&fs.PathError{Op: "write", Path: "/d/.x123", Err: syscall.ENOSPC},
+		&os.LinkError{Op: "rename", Old: "/d/.x123", New: "/d/x", Err: syscall.ENOSPC},
+		errors.Join(&fs.PathError{Op: "sync", Path: "/d/.x123", Err: syscall.ENOSPC}),
+	} {
+		got := cannotWrite("/d/x", err)
+		if !errors.Is(got, syscall.ENOSPC) || got.Error() != "cannot write /d/x: no space left on device" {
+			t.Errorf("%v", got)
+		}
 	}
 }
 

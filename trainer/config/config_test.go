@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -217,6 +218,49 @@ func TestResolveIsCanonical(t *testing.T) {
 	equal(Settings{"target.stop_gradient": false, "target.tau": 0.5}, Settings{"target.stop_gradient": false, "target.schedule": "constant"})
 	equal(Settings{"predictor": false, "norm": "ln"}, Settings{"predictor": false, "norm.encoder": "ln", "norm.projector": "ln"})
 	equal(Settings{"predictor": false}, Settings{"predictor": false, "norm.predictor": ""})
+}
+
+// A key is unused exactly if its value changes nothing.
+func TestUnused(t *testing.T) {
+	values := func(k Key) []any {
+		switch k.Default.(type) {
+		case bool:
+			return []any{true, false}
+		case string:
+			return []any{k.OneOf[0], k.OneOf[1]}
+		case int64:
+			return []any{int64(k.Min) + 150, int64(k.Min) + 200}
+		}
+		return []any{k.Max / 4, k.Max / 2}
+	}
+	unused := map[string]bool{}
+	for _, s := range []Settings{
+		{}, {"method": "simclr"}, {"predictor": false}, {"optimizer.name": "lars"}, {"optimizer.name": "adam"},
+		{"target.stop_gradient": false}, {"data.name": "folder"}, {"data.name": "folder", "method": "simclr"},
+	} {
+		for _, k := range Keys {
+			if _, given := s[k.Path]; given {
+				continue
+			}
+			v := values(k)
+			a, problemsA := Resolve(s.Merge(Settings{k.Path: v[0]}))
+			b, problemsB := Resolve(s.Merge(Settings{k.Path: v[1]}))
+			idle := bytes.Equal(a.JSON(), b.JSON())
+			if len(problemsA)+len(problemsB) > 0 {
+				idle = true // it is an error to set it
+			}
+			why := a.Unused(k.Path)
+			if idle != (why != "") || idle && !strings.Contains(why, k.Path) {
+				t.Errorf("%v: %s changes nothing: %v, but is unused because %q; %v", s, k.Path, idle, why, problemsA)
+			}
+			unused[k.Path] = unused[k.Path] || idle
+		}
+	}
+	for _, path := range []string{"data.size", "simclr.temperature", "predictor", "norm.predictor", "optimizer.trust", "target.tau", "target.stop_gradient"} {
+		if !unused[path] {
+			t.Errorf("%s is never unused: the test tests little", path)
+		}
+	}
 }
 
 func TestResolveProblems(t *testing.T) {

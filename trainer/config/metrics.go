@@ -10,9 +10,10 @@ type Metric struct {
 // Metrics lists what the embedded trainer reports. linear_top1, the batch
 // dependences and the probes are reported at step 0 (the untrained network) and
 // at the last step; the probes in between as well; the loss at every step. A
-// network without a predictor has no predictor_batch_dependence.
+// network without a predictor has no predictor_batch_dependence, and linear_top1
+// is left out where its fit does not converge; an event says so.
 var Metrics = []Metric{
-	{"loss", "", "training loss, from 0 (views agree) to 8"},
+	{"loss", "", "training loss; of BYOL from 0 (views agree) to 8"},
 	{"linear_top1", "%", "linear evaluation of the frozen encoder, test top-1"},
 	{"knn_top1", "%", "k-nearest-neighbour evaluation of the frozen encoder, test top-1"},
 	{"z_std", "", "projection: mean std of the l2-normalized output times sqrt(d); 0 = collapsed, near 1 = spread out"},

@@ -325,3 +325,24 @@ func (r *resolver) target() {
 		r.out["target.schedule"] = "constant"
 	}
 }
+
+// Unused says why the key at path has no meaning in resolved settings, which
+// are then the same whatever it is set to; "" if it has one.
+func (s Settings) Unused(path string) string {
+	if k, _ := KeyAt(path); k.Only != (Only{}) && k.Only.Value != s[k.Only.Path] {
+		return fmt.Sprintf("%s is for %s only", path, k.Only)
+	}
+	isTarget := strings.HasPrefix(path, "target.")
+	isPredictor := path == "predictor" || path == "norm.predictor"
+	switch {
+	case s["method"] == "simclr" && (isTarget || isPredictor):
+		return fmt.Sprintf("simclr has neither predictor nor target for %s", path)
+	case path == "norm.predictor" && s["predictor"] == false:
+		return "there is no predictor for norm.predictor"
+	case path == "optimizer.trust" && s["optimizer.name"] != "lars":
+		return `optimizer.trust is for optimizer.name = "lars" only`
+	case isTarget && path != "target.stop_gradient" && s["target.stop_gradient"] == false:
+		return fmt.Sprintf("%s is for target.stop_gradient = true only: else the online network is its own target", path)
+	}
+	return ""
+}

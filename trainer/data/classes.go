@@ -199,18 +199,31 @@ func (f *folder) decodeAll(dst []byte, size int) error {
 		})
 	}
 	workers.Wait()
-	var bad []string
-	for _, err := range errs {
-		if err != nil {
-			bad = append(bad, err.Error())
-		}
-	}
-	if len(bad) == 0 {
+	return f.unusable(errs)
+}
+
+// unusable makes one error of those of the listed images, nil of none. It
+// wraps them all.
+func (f *folder) unusable(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d images in %s cannot be used; replace or remove them:\n  %s",
-		len(bad), n, f.path, strings.Join(atMost(bad), "\n  "))
+	lines := make([]string, len(errs))
+	for i, err := range errs {
+		lines[i] = err.Error()
+	}
+	return unusableError{errs, fmt.Sprintf("%d of %d images in %s cannot be used; replace or remove them:\n  %s",
+		len(errs), len(f.listed), f.path, strings.Join(atMost(lines), "\n  "))}
 }
+
+type unusableError struct {
+	errs []error
+	text string
+}
+
+func (e unusableError) Error() string   { return e.text }
+func (e unusableError) Unwrap() []error { return e.errs }
 
 // decode writes the image at path to dst, as size*size RGB pixels.
 func (f *folder) decode(dst []byte, path string, size int) error {

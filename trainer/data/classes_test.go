@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -289,12 +290,15 @@ func TestBadClassFolders(t *testing.T) {
 			write(t, dir, "train/cat/a.jpg", huge)
 		}, []string{"DIR/train/cat/a.jpg: 16384x16384 pixels"}},
 		{"dangling link", func(dir string) {
-			if err := os.Symlink("nowhere", dir+"/train/cat/z.png"); err != nil {
-				t.Skip(err)
+			for _, name := range []string{"/train/cat/z.png", "/test/dog/y.png"} {
+				if err := os.Symlink("nowhere", dir+name); err != nil {
+					t.Skip(err)
+				}
 			}
-		}, []string{"DIR/train/cat/z.png"}},
+		}, []string{"2 of 7 images in DIR cannot be used; replace or remove them:", "DIR/train/cat/z.png: ", "DIR/test/dog/y.png: "}},
 		{"checksum", func(dir string) { write(t, dir, sumsFile, []byte(digestOf(nil)+"  test/cat/a.png\n")) },
-			[]string{"DIR/test/cat/a.png is not what SHA256SUMS beside it says"}},
+			[]string{"1 of 5 images in DIR cannot be used; replace or remove them:\n  DIR/test/cat/a.png is not what SHA256SUMS beside it says",
+				"; if the image is right, correct SHA256SUMS"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := classFolder(t)
@@ -307,6 +311,14 @@ func TestBadClassFolders(t *testing.T) {
 	}
 	_, err := Load(folderOf(0), classFolder(t))
 	wantError(t, err, "data.size must say")
+
+	dir := classFolder(t)
+	if err := os.Symlink("nowhere", dir+"/train/cat/z.png"); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Load(folderOf(8), dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the error of a dangling link does not tell why: %v", err)
+	}
 }
 
 // The folder is the one that is named; there are no usual places.

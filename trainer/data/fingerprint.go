@@ -40,18 +40,26 @@ func (s source) fingerprint(f *folder) (string, error) {
 	return f.fingerprint(paths)
 }
 
-// fingerprint hashes the files at these paths, after a check of their sums.
+// fingerprint hashes the files at these paths, after a check of their sums. Of
+// listed images, the error is about all that cannot be used.
 func (f *folder) fingerprint(paths []string) (string, error) {
 	h := sha256.New()
+	var bad []error
 	for _, path := range paths {
 		digest, err := cachedDigest(path)
-		if err != nil {
+		if err == nil {
+			err = f.verify(path, digest)
+		}
+		if err != nil && f.listed == nil {
 			return "", err
 		}
-		if err := f.verify(path, digest); err != nil {
-			return "", err
+		if err != nil {
+			bad = append(bad, err)
 		}
 		fmt.Fprintf(h, "%s  %s\n", digest, f.name(path))
+	}
+	if bad != nil {
+		return "", f.unusable(bad)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -31,7 +31,8 @@ const (
 )
 
 // KNN classifies the queries by their nearest neighbours in the bank and
-// returns the top-1 accuracy in percent.
+// returns the top-1 accuracy in percent. Features that are all zero are similar
+// to nothing: their cosine counts as 0.
 func KNN(bank, queries Features) float64 {
 	b, q := normalized(widen(bank.X), bank.Dim), normalized(widen(queries.X), queries.Dim)
 	near := nearness(q, b, bank.Dim)
@@ -60,8 +61,8 @@ func KNN(bank, queries Features) float64 {
 	return 100 * float64(right) / float64(queries.len())
 }
 
-// nearness is the cosine similarity less 1 of the unit rows q and b, [queries,
-// bank]. Between the outputs of a collapsed encoder it is smaller than the
+// nearness is the cosine similarity less 1 of the rows q and b, [queries, bank],
+// which are of unit length, or zero: a zero row's similarity to any is 0. Between the outputs of a collapsed encoder it is smaller than the
 // rounding of a 1. So it is computed as -|q - b|^2/2, with the bank's mean as
 // the origin.
 func nearness(q, b []float64, d int) *mat.Dense {
@@ -71,16 +72,30 @@ func nearness(q, b []float64, d int) *mat.Dense {
 	}
 	var near mat.Dense
 	halves := [2][]float64{} // of the rows' squared lengths
+	zero := [2][]bool{}
 	for set, x := range [][]float64{q, b} {
-		halves[set] = make([]float64, len(x)/d)
+		halves[set], zero[set] = make([]float64, len(x)/d), zeroRows(x, d)
 		for i, v := range x {
 			x[i] = v - mean[i%d]
 			halves[set][i/d] += x[i] * x[i] / 2
 		}
 	}
 	near.Mul(matrix(q, d), matrix(b, d).T())
-	near.Apply(func(i, j int, v float64) float64 { return v - halves[0][i] - halves[1][j] }, &near)
+	near.Apply(func(i, j int, v float64) float64 {
+		if zero[0][i] || zero[1][j] {
+			return -1
+		}
+		return v - halves[0][i] - halves[1][j]
+	}, &near)
 	return &near
+}
+
+func zeroRows(x []float64, d int) []bool {
+	zero := make([]bool, len(x)/d)
+	for i := range zero {
+		zero[i] = !slices.ContainsFunc(x[i*d:(i+1)*d], func(v float64) bool { return v != 0 })
+	}
+	return zero
 }
 
 func compareDown(a, b float64) int {

@@ -2,9 +2,14 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // clusters draws n points of k classes around random centres, with spread
@@ -75,6 +80,22 @@ func TestKNN(t *testing.T) {
 	}
 }
 
+// TestKNNOfZeros: an image without features is far from all others, not half
+// way to each.
+func TestKNNOfZeros(t *testing.T) {
+	bank := Features{X: []float32{0, 0, 3, 9}, Dim: 2, Labels: []uint8{0, 1}, Classes: 2}
+	query := Features{X: []float32{2, 0}, Dim: 2, Labels: []uint8{1}, Classes: 2} // at a cosine of 0.32 with the second
+	if got := KNN(bank, query); got != 100 {
+		t.Errorf("a row of zeros is nearer than one at a cosine of 0.32")
+	}
+	near := nearness([]float64{0, 0, 1, 0}, []float64{0, 0, 0.6, 0.8}, 2)
+	for i, want := range []float64{-1, -1, -1, -0.4} {
+		if got := near.At(i/2, i%2); math.Abs(got-want) > 1e-12 {
+			t.Errorf("nearness of query %d and image %d is %g, want %g", i/2, i%2, got, want)
+		}
+	}
+}
+
 func TestLinear(t *testing.T) {
 	train, test := clusters(7, 1000, 8, 5, 0.3)
 	got, err := Linear(context.Background(), train, test)
@@ -125,7 +146,7 @@ func TestLinearIsOneScaleOnly(t *testing.T) {
 // TestRegressionGradient compares the gradient with finite differences.
 func TestRegressionGradient(t *testing.T) {
 	train, _ := clusters(9, 50, 4, 3, 1)
-	r, err := newRegression(train, 1)
+	r, err := newRegression(context.Background(), train, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,14 +158,14 @@ func TestRegressionGradient(t *testing.T) {
 		p[i] = rnd.NormFloat64()
 	}
 	grad, scratch := make([]float64, len(p)), make([]float64, len(p))
-	r.objective(p, grad, penalty)
+	r.objective(context.Background(), p, grad, penalty)
 	for i := range p {
 		const h = 1e-6
 		x := p[i]
 		p[i] = x + h
-		up := r.objective(p, scratch, penalty)
+		up := r.objective(context.Background(), p, scratch, penalty)
 		p[i] = x - h
-		down := r.objective(p, scratch, penalty)
+		down := r.objective(context.Background(), p, scratch, penalty)
 		p[i] = x
 		if numeric := (up - down) / (2 * h); math.Abs(numeric-grad[i]) > 1e-7 {
 			t.Errorf("gradient %d is %g, want %g", i, grad[i], numeric)
@@ -156,14 +177,16 @@ func TestRegressionGradient(t *testing.T) {
 // weights vanishes, also on ill-conditioned features.
 func TestRegressionConverges(t *testing.T) {
 	train, _ := clusters(10, 800, 12, 6, 1)
-	r, err := newRegression(train, 1)
+	r, err := newRegression(context.Background(), train, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range penalties {
-		if _, err := r.solve(p); err != nil {
+		if err := r.solve(context.Background(), p); err != nil {
 			t.Fatal(err)
 		}
+		params := r.params()
+		r.objective(context.Background(), params, make([]float64, len(params)), p)
 		for i, g := range r.dw.Data {
 			if math.Abs(g) > 1e-5 {
 				t.Errorf("penalty %g: gradient %d is %g at the solution", p, i, g)
@@ -171,6 +194,202 @@ func TestRegressionConverges(t *testing.T) {
 			}
 		}
 	}
+}
+
+// countdown is a context that ends when it has been asked so many times.
+type countdown struct {
+	context.Context
+	left *int
+}
+
+func newCountdown(n int) countdown { return countdown{context.Background(), &n} }
+
+func (c countdown) Err() error {
+	*c.left--
+	if *c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestLinearStops: wherever the context ends, also inside a fit, Linear does
+// hardly anything more.
+func TestLinearStops(t *testing.T) {
+	train, test := clusters(7, 700, 6, 4, 1)
+	const plenty = 1 << 30
+	whole := newCountdown(plenty)
+	if _, err := Linear(whole, train, test); err != nil {
+		t.Fatal(err)
+	}
+	asked := plenty - *whole.left
+	if asked < 500 {
+		t.Fatalf("the context was asked only %d times", asked)
+	}
+	for _, n := range []int{0, 1, 5, asked / 7, asked / 2, asked - 20, asked - 1} {
+		ctx := newCountdown(n)
+		_, err := Linear(ctx, train, test)
+		if !errors.Is(err, context.Canceled) || errors.Is(err, ErrNotConverged) {
+			t.Errorf("ended at look %d of %d: error %v", n, asked, err)
+		}
+		if *ctx.left < -10 {
+			t.Errorf("ended at look %d of %d: went on for %d more", n, asked, -*ctx.left)
+		}
+	}
+}
+
+// TestNotConverged: a minimum that was not found is an error, however the
+// search ended, and one that was found to rounding is none.
+func TestNotConverged(t *testing.T) {
+	rosenbrock := func(p, grad []float64) float64 {
+		a, b := 1-p[0], p[1]-p[0]*p[0]
+		grad[0], grad[1] = -2*a-400*b*p[0], 200*b
+		return a*a + 100*b*b
+	}
+	kink := func(size float64) func(p, grad []float64) float64 {
+		return func(p, grad []float64) float64 {
+			grad[0], grad[1] = math.Copysign(size, p[0]), 0
+			return size * math.Abs(p[0])
+		}
+	}
+	for _, c := range []struct {
+		name       string
+		iterations int
+		f          func(p, grad []float64) float64
+		says       string // nothing: converged
+	}{
+		{"enough iterations", iterations, rosenbrock, ""},
+		{"too few iterations", 3, rosenbrock, "after 3 iterations"},
+		{"a kink", iterations, kink(1), "a gradient of 1,"},
+		{"a kink of rounding's size", iterations, kink(1e-5), ""},
+		{"a gradient that points uphill", iterations, func(p, grad []float64) float64 {
+			grad[0], grad[1] = -2*p[0], -2*p[1]
+			return p[0]*p[0] + p[1]*p[1]
+		}, "a gradient of 2.4,"},
+		{"no minimum", iterations, func(p, grad []float64) float64 {
+			grad[0], grad[1] = -1, 0
+			return -p[0]
+		}, "a gradient of 1,"},
+		{"not a number", iterations, func(p, grad []float64) float64 { return math.NaN() }, "NaN"},
+	} {
+		_, err := minimize(context.Background(), []float64{-1.2, 1}, c.iterations, c.f)
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: error %v, want none", c.name, err)
+		case c.says != "" && (!errors.Is(err, ErrNotConverged) || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.says)
+		}
+	}
+	train, test := clusters(7, 100, 4, 3, 1)
+	for _, v := range []float64{math.NaN(), math.Inf(1)} {
+		train.X[17] = float32(v)
+		if _, err := Linear(context.Background(), train, test); !errors.Is(err, ErrNotConverged) {
+			t.Errorf("a feature of %g: error %v", v, err)
+		}
+	}
+}
+
+// TestFitBeginsWhereTheLastEnded: a second fit has nothing to do, also in a
+// regression of other images, as long as they are the same problem.
+func TestFitBeginsWhereTheLastEnded(t *testing.T) {
+	train, test := clusters(11, 600, 6, 4, 1)
+	twice := train // every image two times: another mean and other axes to rounding, the same solution
+	twice.X, twice.Labels = append(slices.Clone(train.X), train.X...), append(slices.Clone(train.Labels), train.Labels...)
+	looks := func(r *regression) int {
+		t.Helper()
+		ctx := newCountdown(1 << 30)
+		if err := r.solve(ctx, 1e-4); err != nil {
+			t.Fatal(err)
+		}
+		return (1<<30 - *ctx.left) * blockRows / len(r.labels) // about the evaluations
+	}
+	first, other := mustRegression(t, train), mustRegression(t, twice)
+	cold := looks(first)
+	again := looks(first)
+	other.beginAt(first)
+	elsewhere := looks(other)
+	if cold < 20 || again > 4 || elsewhere > 4 {
+		t.Errorf("about %d evaluations from zero, then %d and %d from the solution; want 20 or more, then hardly any", cold, again, elsewhere)
+	}
+	if a, b := first.accuracy(test), other.accuracy(test); a != b {
+		t.Errorf("the accuracy is %g and %g", a, b)
+	}
+}
+
+// TestBeginAt: the classifier stays the same under another mean and other
+// axes, and a class that it did not know begins with its share.
+func TestBeginAt(t *testing.T) {
+	train, test := clusters(12, 400, 5, 4, 1)
+	train.Classes = 5
+	from := mustRegression(t, train.part(0, 300))
+	if err := from.solve(context.Background(), 1e-3); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		train.Labels[300+i] = 4 // which the first 300 do not have
+	}
+	to := mustRegression(t, train)
+	to.beginAt(from)
+	if got, want := to.biases()[4], math.Log(0.1); math.Abs(got-want) > 1e-12 {
+		t.Errorf("the unknown class's bias is %g, want %g", got, want)
+	}
+	scores := [2][]float64{}
+	for i, r := range []*regression{from, to} {
+		s := general(test.len(), 5)
+		score(s, r.centred(test), r.unturned(), r.biases())
+		scores[i] = s.Data
+	}
+	for i, v := range scores[0] {
+		if i%5 < 4 && math.Abs(v-scores[1][i]) > 1e-9 {
+			t.Fatalf("score %d is %g, and was %g", i, scores[1][i], v)
+		}
+	}
+}
+
+// TestChoosePenalty: the penalty is the best on the held-out images, the
+// strongest of equals, and its solution stays.
+func TestChoosePenalty(t *testing.T) {
+	train, _ := clusters(13, 1000, 12, 4, 5) // hard and few: 1e-3 is best by half a point
+	fit, held := train.part(0, 60), train.part(60, 1000)
+	r := mustRegression(t, fit)
+	chosen, err := r.choosePenalty(context.Background(), held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var top1s []float64
+	for _, p := range penalties {
+		top1, err := mustRegression(t, fit).evaluate(context.Background(), p, held)
+		if err != nil {
+			t.Fatal(err)
+		}
+		top1s = append(top1s, top1)
+	}
+	best := slices.Index(top1s, slices.Max(top1s))
+	if best == len(penalties)-1 {
+		t.Fatalf("%g %%: the weakest penalty is the best, which leaves this test nothing to see", top1s)
+	}
+	alone := mustRegression(t, fit)
+	if err := alone.solve(context.Background(), penalties[best]); err != nil {
+		t.Fatal(err)
+	}
+	if chosen != penalties[best] {
+		t.Errorf("chose %g, want %g of %g %%", chosen, penalties[best], top1s)
+	}
+	if d := floats.Distance(alone.w.Data, r.w.Data, 2) / floats.Norm(alone.w.Data, 2); d > 0.01 {
+		t.Errorf("the weights lie %.2g of their length off that penalty's solution", d)
+	}
+	clear(train.X) // every penalty gives the same
+	if p, err := mustRegression(t, fit).choosePenalty(context.Background(), held); err != nil || p != penalties[0] {
+		t.Errorf("of equals, %g was chosen (error %v), want the strongest", p, err)
+	}
+}
+
+func mustRegression(t *testing.T, f Features) *regression {
+	t.Helper()
+	r, err := newRegression(context.Background(), f, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func BenchmarkLinear(b *testing.B) {

@@ -94,22 +94,15 @@ func TestSklearn(t *testing.T) {
 // loss on train.
 func fitted(t *testing.T, train, test Features, scale, penalty float64) (top1, loss float64) {
 	t.Helper()
-	r, err := newRegression(train, scale)
+	r, err := newRegression(context.Background(), train, scale)
 	if err != nil {
 		t.Fatal(err)
 	}
-	biases, err := r.solve(penalty)
-	if err != nil {
+	if err := r.solve(context.Background(), penalty); err != nil {
 		t.Fatal(err)
 	}
-	r.score(r.scores, r.x, biases)
-	for i, label := range train.Labels {
-		loss -= logSoftmax(r.scores.Data[i*r.k:(i+1)*r.k], int(label)) / float64(train.len())
-	}
-	for _, w := range r.w.Data {
-		loss += penalty / 2 * w * w
-	}
-	return r.accuracy(biases, test), loss
+	params := r.params()
+	return r.accuracy(test), r.objective(context.Background(), params, make([]float64, len(params)), penalty)
 }
 
 // sklearnFeatures makes the training and test features of every case, as

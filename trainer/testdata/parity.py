@@ -11,8 +11,10 @@ the step in float64, and prints how far the two lie apart: of each kind of tenso
 the one that comes closest to what is allowed. Beside it stands how far PyTorch
 in float32 is from float64, on the same tensor: rounding alone can turn a ReLU
 on or off, and shows where a sum cancels. The exit code is 1 if a difference is
-above its tolerance and above twice PyTorch's own. (The tests, whose networks
-are small, allow the tolerance alone.)
+above its tolerance and above twice PyTorch's own; for the loss, the learning
+rate and tau the tolerance alone counts. (The tests, whose networks are small,
+allow the tolerance alone for everything.) It is 2 if there is nothing to
+compare: a file that is no trace, or a step in which the run diverged.
 
 Several traces of consecutive steps of a run are also repeated in a row, from
 the state before the first to the networks after the last. A trace of step 0
@@ -46,18 +48,34 @@ ONE, MANY = 1e-4, 1e-3  # after one step, and after several in a row; or twice w
 # Files
 
 
+def refuse(why):
+    """Ends the script where there is nothing to compare."""
+    print(f"parity.py: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
 def read(path):
     """The metadata and the tensors of a safetensors file."""
-    with open(path, "rb") as file:
-        raw = file.read()
-    (n,) = struct.unpack("<Q", raw[:8])
-    header = json.loads(raw[8 : 8 + n])
+    try:
+        with open(path, "rb") as file:
+            raw = file.read()
+    except OSError as e:
+        refuse(f"{path} cannot be read: {e.strerror}")
+    try:
+        (n,) = struct.unpack("<Q", raw[:8])
+        header = json.loads(raw[8 : 8 + n])
+        return contents(header, raw[8 + n :])
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as e:
+        refuse(f"{path} is no safetensors file, or is damaged: {e}")
+
+
+def contents(header, data):
     meta = header.pop("__metadata__", {})
     tensors = {}
     for name, entry in header.items():
         start, end = entry["data_offsets"]
-        data = np.frombuffer(raw[8 + n + start : 8 + n + end], "<f4")
-        tensors[name] = torch.from_numpy(data.astype(np.float64)).reshape(entry["shape"])
+        values = np.frombuffer(data[start:end], "<f4")
+        tensors[name] = torch.from_numpy(values.astype(np.float64)).reshape(entry["shape"])
     return meta, tensors
 
 
@@ -316,7 +334,9 @@ class Trace:
     def __init__(self, path):
         self.meta, self.tensors = read(path)
         if self.meta.get("format") != "ablate trace 1":
-            sys.exit(f"{path} is no trace: its format is {self.meta.get('format')!r}")
+            refuse(f"{path} is no trace, as \"ablate trace\" writes them: its format is {self.meta.get('format')!r}")
+        if "diverged" in self.meta:
+            refuse(f"there is nothing to compare in {path}: the run diverges in this step: {self.meta['diverged']}")
         self.config = json.loads(self.meta["config"])
         self.step, self.steps = int(self.meta["step"]), int(self.meta["steps"])
 
@@ -461,7 +481,7 @@ def main():
     first = traces[0]
     for i, t in enumerate(traces):
         if t.step != first.step + i or (t.meta["config"], t.meta["seed"]) != (first.meta["config"], first.meta["seed"]):
-            sys.exit("the traces are not of consecutive steps of one run")
+            refuse("the traces are not of consecutive steps of one run")
     checks = [check_one(t) for t in traces]
     if len(traces) > 1:
         checks.append(check_many(traces))
