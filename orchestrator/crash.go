@@ -57,17 +57,10 @@ func crash(ended error, log string) string {
 	return how + ": " + said
 }
 
-// refused reports whether a worker ended because its run cannot succeed, however
-// often it is tried.
-func refused(ended error) bool {
+// exited reports whether a worker ended with this exit code.
+func exited(ended error, code int) bool {
 	var exit *exec.ExitError
-	return errors.As(ended, &exit) && exit.ExitCode() == worker.ExitRefused
-}
-
-// noRoom reports whether a worker ended because its disk takes no more.
-func noRoom(ended error) bool {
-	var exit *exec.ExitError
-	return errors.As(ended, &exit) && exit.ExitCode() == worker.ExitNoRoom
+	return errors.As(ended, &exit) && exit.ExitCode() == code
 }
 
 // explain says what to do about an error of writing to the store's folder.

@@ -239,7 +239,7 @@ func (x *execution) finish(e exit) {
 		x.done(t, run)
 	case x.stopping:
 		x.interrupted(t, "interrupted")
-	case noRoom(e.err):
+	case exited(e.err, worker.ExitNoRoom):
 		x.unwritable(t, e.err)
 	default:
 		x.crashed(t, e.err)
@@ -295,7 +295,7 @@ func (x *execution) crashed(t *task, ended error) {
 		reason = damage
 	}
 	t.failures++
-	if t.failures > x.Retries || refused(ended) {
+	if t.failures > x.Retries || exited(ended, worker.ExitRefused) {
 		x.failed(t, a, reason)
 		return
 	}

@@ -30,12 +30,6 @@ func (r *Report) Text(w io.Writer, columns int) error {
 		}
 	}
 	t.write(&s, columns)
-	for i, n := range t.notes {
-		paragraph(&s, n, superscript(i+1)+" ", strings.Repeat(" ", width(superscript(i+1))+1), columns)
-	}
-	for _, n := range t.general {
-		paragraph(&s, n, "", "  ", columns)
-	}
 	r.writeDependence(&s, columns)
 	r.writeClaims(&s, columns)
 	s.WriteString("\n")
@@ -107,7 +101,7 @@ func (c column) width() int {
 }
 
 // write prints the table, in as many blocks below each other as the width
-// asks for; each begins with the cells' names.
+// asks for; each begins with the cells' names. Its notes follow.
 func (t table) write(s *strings.Builder, columns int) {
 	blocks := t.blocks(columns)
 	for limit := columns - 1; limit > 0; limit-- { // as many blocks, as equal as can be
@@ -122,6 +116,12 @@ func (t table) write(s *strings.Builder, columns int) {
 			s.WriteString("\n")
 		}
 		writeBlock(s, block, table{columns: block}.width())
+	}
+	for i, n := range t.notes {
+		paragraph(s, n, superscript(i+1)+" ", strings.Repeat(" ", width(superscript(i+1))+1), columns)
+	}
+	for _, n := range t.general {
+		paragraph(s, n, "", "  ", columns)
 	}
 }
 
@@ -172,9 +172,6 @@ func (r *Report) writeDependence(s *strings.Builder, columns int) {
 	}
 	fmt.Fprintf(s, "\n%s\n\n", dependenceTitle)
 	t.write(s, columns)
-	for _, n := range t.general {
-		paragraph(s, n, "", "  ", columns)
-	}
 }
 
 // writeClaims lists the claims, each verdict first, with its parts below.

@@ -2,12 +2,12 @@ package reports
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
-	"syscall"
+
+	"ablate/results"
 
 	"github.com/google/renameio/v2"
 )
@@ -41,7 +41,7 @@ func (r *Report) WriteDir(dir string) ([]string, error) {
 
 func cannotWrite(dir string, err error) error {
 	advice := "Name a folder that can be written"
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if results.NoRoom(err) {
 		advice = "Make room, or name a folder on another disk"
 	}
 	return fmt.Errorf("cannot write the report to %s: %w. %s", dir, err, advice)

@@ -131,15 +131,8 @@ func (s *Store) EndAttempt(runID string, n int, o Outcome, reason string) error 
 	if o != "" && !o.known() {
 		return fmt.Errorf("run %s cannot end as %q: there is no such outcome", runID, o)
 	}
-	return s.write(func(tx *sql.Tx) error {
-		key, err := runKey(tx, runID)
-		if err != nil {
-			return err
-		}
-		if err := needAttempt(tx, key, runID, n); err != nil {
-			return err
-		}
-		return endAttempt(tx, key, n, o, reason, s.now())
+	return s.writeAttempt(runID, n, func(tx *sql.Tx, run int64) error {
+		return endAttempt(tx, run, n, o, reason, s.now())
 	})
 }
 
@@ -147,30 +140,31 @@ func (s *Store) EndAttempt(runID string, n int, o Outcome, reason string) error 
 // the run open for the next attempt, if n is the newest. As with EndAttempt, an
 // attempt ends once.
 func (s *Store) RetryAttempt(runID string, n int, reason string) error {
-	return s.write(func(tx *sql.Tx) error {
-		key, err := runKey(tx, runID)
-		if err != nil {
+	return s.writeAttempt(runID, n, func(tx *sql.Tx, run int64) error {
+		if err := endAttempt(tx, run, n, Failed, reason, s.now()); err != nil {
 			return err
 		}
-		if err := needAttempt(tx, key, runID, n); err != nil {
-			return err
-		}
-		if err := endAttempt(tx, key, n, Failed, reason, s.now()); err != nil {
-			return err
-		}
-		_, err = tx.Exec(`UPDATE runs SET outcome = NULL, reason = '' WHERE key = ?1 AND attempts = ?2 AND outcome = 'failed'`, key, n)
+		_, err := tx.Exec(`UPDATE runs SET outcome = NULL, reason = '' WHERE key = ?1 AND attempts = ?2 AND outcome = 'failed'`, run, n)
 		return err
 	})
 }
 
-// needAttempt returns an error unless the run has attempt n.
-func needAttempt(tx *sql.Tx, run int64, runID string, n int) error {
-	var exists bool
-	err := tx.QueryRow(`SELECT EXISTS (SELECT * FROM attempts WHERE run = ? AND number = ?)`, run, n).Scan(&exists)
-	if err == nil && !exists {
-		return noAttempt(runID, n)
-	}
-	return err
+// writeAttempt is write for attempt n at a run, which must exist.
+func (s *Store) writeAttempt(runID string, n int, f func(tx *sql.Tx, run int64) error) error {
+	return s.write(func(tx *sql.Tx) error {
+		run, err := runKey(tx, runID)
+		if err != nil {
+			return err
+		}
+		var exists bool
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT * FROM attempts WHERE run = ? AND number = ?)`, run, n).Scan(&exists); err != nil {
+			return err
+		}
+		if !exists {
+			return noAttempt(runID, n)
+		}
+		return f(tx, run)
+	})
 }
 
 func endAttempt(tx *sql.Tx, run int64, n int, o Outcome, reason string, now time.Time) error {

@@ -127,7 +127,7 @@ func makeWritable(dir string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the store %s cannot be made because %s does not exist; make that folder or name another store", dir, filepath.Dir(filepath.Clean(dir)))
-	case noRoom(err):
+	case NoRoom(err):
 		return noRoomFor(dir, err)
 	case err != nil && !errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("the store %s cannot be made (%w); name a store in a folder that you can write to", dir, cause(err))
@@ -136,7 +136,7 @@ func makeWritable(dir string) error {
 		return fmt.Errorf("the store %s is not a folder; move that file away or name another store", dir)
 	}
 	f, err := os.CreateTemp(dir, ".writable-*")
-	if noRoom(err) {
+	if NoRoom(err) {
 		return noRoomFor(dir, err)
 	}
 	if err != nil {
@@ -146,8 +146,8 @@ func makeWritable(dir string) error {
 	return os.Remove(f.Name())
 }
 
-// noRoom reports whether err comes of a full disk or a used up quota.
-func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+// NoRoom reports whether err comes of a full disk or a used up quota.
+func NoRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 func noRoomFor(dir string, err error) error {
 	return fmt.Errorf("the disk of the store %s is full (%w); make room and start again, or name a store on another disk", dir, cause(err))
@@ -186,7 +186,7 @@ func (s *Store) explain(err error) error {
 		return err
 	}
 	file := filepath.Join(s.dir, fileName)
-	if e.Code == sqlite3.ErrFull || noRoom(e.SystemErrno) {
+	if e.Code == sqlite3.ErrFull || NoRoom(e.SystemErrno) {
 		return fmt.Errorf("the disk of the store %s is full; make room and start again, nothing stored is lost (%w)", s.dir, err)
 	}
 	switch e.Code {

@@ -675,7 +675,7 @@ func TestFullDiskInOtherWords(t *testing.T) {
 	if err := s.explain(sqlite3.Error{Code: sqlite3.ErrIoErr, SystemErrno: syscall.EIO}); strings.Contains(err.Error(), "full") {
 		t.Errorf("an error of the disk counts as a full one: %v", err)
 	}
-	if !noRoom(&fs.PathError{Op: "open", Path: "x", Err: syscall.ENOSPC}) || noRoom(nil) || noRoom(fs.ErrPermission) {
+	if !NoRoom(&fs.PathError{Op: "open", Path: "x", Err: syscall.ENOSPC}) || NoRoom(nil) || NoRoom(fs.ErrPermission) {
 		t.Error("a full disk is not told from other troubles")
 	}
 	wantError(t, noRoomFor("st", &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOSPC}),

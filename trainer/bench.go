@@ -92,7 +92,6 @@ type bench struct {
 	step           *step[float32]
 	online, target *net.Weights[float32]
 	optimizer      *optimizer[float32]
-	done           int64
 	updates        time.Duration // spent in all updates so far
 }
 
@@ -125,12 +124,8 @@ func (b *bench) once() error {
 		return err
 	}
 	start := time.Now()
-	b.optimizer.update(b.online, b.step.grads, learningRate(b.config.Optimizer, 0, 1), b.done)
-	if b.target != nil {
-		follow(b.target, b.online, b.config.Target.Tau)
-	}
+	b.step.finish(b.config, b.optimizer, b.online, b.target, 0, 1)
 	b.updates += time.Since(start)
-	b.done++
 	return nil
 }
 

@@ -26,8 +26,6 @@ type inputs struct {
 	Std      []float32 `json:"std"`
 }
 
-func (in inputs) json() string { return compact(in) }
-
 // compact is v, which must be plain data, as JSON.
 func compact(v any) string {
 	text, err := json.Marshal(v)

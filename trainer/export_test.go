@@ -90,7 +90,7 @@ func (e exportCase) make(t *testing.T, dir string) (Job, *data.Set, [][]float64)
 	job := Job{Config: c, Seed: 3, Dataset: set.Hash, Checkpoints: dir}
 	f := &checkpoint.File{Meta: identity(job, set.Hash)}
 	f.Meta["step"] = fmt.Sprint(exportSteps)
-	f.Meta["inputs"] = inputs{set.Height, set.Width, set.Channels, standard.Mean, standard.Std}.json()
+	f.Meta["inputs"] = compact(inputs{set.Height, set.Width, set.Channels, standard.Mean, standard.Std})
 	for _, t := range w.All() {
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: "online/" + t.Name, Shape: t.Shape, Data: t.Data})
 	}

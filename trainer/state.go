@@ -35,7 +35,7 @@ func (r *run) save() error {
 	maps.Copy(meta, arithmetic())
 	meta["step"] = strconv.FormatInt(r.done, 10)
 	meta["z_std"] = string(zStd)
-	meta["inputs"] = r.inputs.json()
+	meta["inputs"] = compact(r.inputs)
 	f := &checkpoint.File{Meta: meta}
 	r.eachTensor(func(name string, shape []int, data []float32) {
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: name, Shape: shape, Data: data})
@@ -137,13 +137,9 @@ func firstDifference(meta, want map[string]string) (key string, differs bool) {
 // identity is what a checkpoint of job on a dataset must have in common with
 // whoever takes it up.
 func identity(job Job, dataset string) map[string]string {
-	work, err := json.Marshal(job.Config)
-	if err != nil {
-		panic(err) // plain data always marshals
-	}
 	return map[string]string{
 		"format":  "ablate checkpoint 1",
-		"config":  fmt.Sprintf("%x", sha256.Sum256(work)),
+		"config":  fmt.Sprintf("%x", sha256.Sum256([]byte(compact(job.Config)))),
 		"seed":    strconv.Itoa(job.Seed),
 		"dataset": dataset,
 		"trainer": Version,

@@ -65,15 +65,11 @@ func exportEncoder(c *cli.Context) error {
 	if err := checkFile(out); err != nil {
 		return err
 	}
-	store, err := openStore(c)
+	store, run, err := openRun(c, id)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	run, err := store.Run(id)
-	if err != nil {
-		return err
-	}
 	f, err := encoderOf(run, storeDir(c))
 	if err != nil {
 		return fmt.Errorf("run %s has no encoder to export: %w", run.ID, err)

@@ -84,15 +84,11 @@ func show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(c)
+	store, run, err := openRun(c, id)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	run, err := store.Run(id)
-	if err != nil {
-		return err
-	}
 	s, err := describeRun(store, run, storeDir(c))
 	if err != nil {
 		return err

@@ -38,6 +38,20 @@ func openStore(c *cli.Context) (*results.Store, error) {
 	return store, err
 }
 
+// openRun opens the store for reading and finds a run in it by its ID.
+func openRun(c *cli.Context, id string) (*results.Store, *results.Run, error) {
+	store, err := openStore(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, err := store.Run(id)
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return store, run, nil
+}
+
 // openStudy opens the store for reading and finds the command's study in it.
 func openStudy(c *cli.Context) (*results.Store, *results.Study, error) {
 	name, err := optional(c, "a study")

@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"ablate/results"
 	"ablate/results/journal"
 	"ablate/trainer"
 	"ablate/trainer/checkpoint"
@@ -67,7 +68,7 @@ const ExitNoRoom = 74
 
 // NoRoom reports whether err comes of a disk that takes no more.
 func NoRoom(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+	return results.NoRoom(err) || errors.Is(err, syscall.EROFS)
 }
 
 // ExitCode is what a worker's process ends with after err.

@@ -9,10 +9,20 @@
 
 // The inner loops are written once, with flags for what is there; each call
 // site passes constants, so that every combination becomes its own branch-free
-// loop. The same is done for slabs as wide as a register, whose coefficients
-// then stay in registers.
+// loop. WITH_LANES does the same for slabs as wide as a register, whose
+// coefficients then stay in registers.
 #define INLINE static inline __attribute__((always_inline))
 #define REGISTER 16
+#define WITH_LANES(v, ...)                      \
+    do {                                        \
+        if ((v).lanes == REGISTER) {            \
+            enum { lanes = REGISTER };          \
+            __VA_ARGS__;                        \
+        } else {                                \
+            const int lanes = (v).lanes;        \
+            __VA_ARGS__;                        \
+        }                                       \
+    } while (0)
 
 // elements is where a strip of rows begins, coefficients where its coefficients
 // do.
@@ -97,11 +107,7 @@ CLONES void pass_moments(float *mean, float *m2, const float *x, view v) {
     for (int b = 0; b < v.blocks; b++) {
         for (int slab = 0; slab < v.slabs; slab++) {
             size_t c = coefficients(v, b, slab);
-            if (v.lanes == REGISTER) {
-                moments_slab(mean + c, m2 + c, x, v, b, slab, s, REGISTER);
-            } else {
-                moments_slab(mean + c, m2 + c, x, v, b, slab, s, v.lanes);
-            }
+            WITH_LANES(v, moments_slab(mean + c, m2 + c, x, v, b, slab, s, lanes));
         }
     }
     free(s.block);
@@ -146,11 +152,7 @@ CLONES void pass_scale_shift(float *y, const float *x, const float *residual, co
     float floor = relu ? 0.0f : -__builtin_inff();
     EACH_STRIP(v) {
         size_t e = elements(v, b, i, slab), c = coefficients(v, b, slab);
-        if (v.lanes == REGISTER) {
-            scale_shift_strip(y + e, x + e, AT(residual, e), AT(scale, c), shift + c, v.rows, REGISTER, floor);
-        } else {
-            scale_shift_strip(y + e, x + e, AT(residual, e), AT(scale, c), shift + c, v.rows, v.lanes, floor);
-        }
+        WITH_LANES(v, scale_shift_strip(y + e, x + e, AT(residual, e), AT(scale, c), shift + c, v.rows, lanes, floor));
     }
 }
 
@@ -202,11 +204,7 @@ CLONES void pass_grad_moments(float *sum_g, float *sum_gx, const float *dy, cons
     for (int b = 0; b < v.blocks; b++) {
         for (int slab = 0; slab < v.slabs; slab++) {
             size_t c = coefficients(v, b, slab);
-            if (v.lanes == REGISTER) {
-                grad_moments_slab(sum_g + c, AT(sum_gx, c), dy, y, x, AT(center, c), v, b, slab, s, REGISTER);
-            } else {
-                grad_moments_slab(sum_g + c, AT(sum_gx, c), dy, y, x, AT(center, c), v, b, slab, s, v.lanes);
-            }
+            WITH_LANES(v, grad_moments_slab(sum_g + c, AT(sum_gx, c), dy, y, x, AT(center, c), v, b, slab, s, lanes));
         }
     }
     free(s.block);
@@ -258,13 +256,8 @@ CLONES void pass_grad_apply(float *dx, float *dres, const float *dy, const float
                             const float *slope, const float *shift, view v) {
     EACH_STRIP(v) {
         size_t e = elements(v, b, i, slab), c = coefficients(v, b, slab);
-        if (v.lanes == REGISTER) {
-            grad_apply_strip(dx + e, AT(dres, e), dy + e, AT(y, e), AT(x, e), AT(scale, c), AT(slope, c), AT(shift, c),
-                             v.rows, REGISTER);
-        } else {
-            grad_apply_strip(dx + e, AT(dres, e), dy + e, AT(y, e), AT(x, e), AT(scale, c), AT(slope, c), AT(shift, c),
-                             v.rows, v.lanes);
-        }
+        WITH_LANES(v, grad_apply_strip(dx + e, AT(dres, e), dy + e, AT(y, e), AT(x, e), AT(scale, c), AT(slope, c),
+                                       AT(shift, c), v.rows, lanes));
     }
 }
 
