@@ -239,3 +239,24 @@ func BenchmarkSaveStudy(b *testing.B) {
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N*runs)*1e6, "µs/run")
 }
+
+// BenchmarkEnqueue puts a study into the queue: what a run costs must not depend
+// on how many there are.
+func BenchmarkEnqueue(b *testing.B) {
+	for _, runs := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint(runs), func(b *testing.B) {
+			study, all := bigStudy(runs)
+			var spent time.Duration
+			for b.Loop() {
+				s := newStore(b)
+				began := time.Now()
+				if err := s.Enqueue(study, all, &Entry{}); err != nil {
+					b.Fatal(err)
+				}
+				spent += time.Since(began)
+				s.Close()
+			}
+			b.ReportMetric(spent.Seconds()/float64(b.N*runs)*1e6, "µs/run")
+		})
+	}
+}

@@ -64,7 +64,7 @@ func TestIngestRoundTrip(t *testing.T) {
 	if a := attemptsOf(t, s, "aa"); !reflect.DeepEqual(a, []Attempt{wantAttempt}) {
 		t.Errorf("attempts are %+v\nwant %+v", a, wantAttempt)
 	}
-	if e := eventsOf(t, s, "aa"); !reflect.DeepEqual(e, []Event{{1, time.UnixMilli(10_500), "hello"}}) {
+	if e := eventsOf(t, s, "aa"); !reflect.DeepEqual(e, []Event{{1, 1, time.UnixMilli(10_500), "hello"}}) {
 		t.Errorf("events are %+v", e)
 	}
 

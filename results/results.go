@@ -1,6 +1,6 @@
 // Package results is the store: a SQLite file that holds every study, run,
-// attempt, metric and event. Only the head opens it for writing; readers may
-// look at any time.
+// attempt, metric and event. The head has it open for writing; others may ask it
+// something (OpenShared), and readers look, at any time.
 package results
 
 import (
@@ -45,6 +45,7 @@ type Study struct {
 	Slots   []Slot
 	Created time.Time // when it was first started
 	Started time.Time // when it was last started
+	Paused  bool      // whether its runs are not to start
 }
 
 // Slot is the place of a run in a study.
@@ -111,6 +112,7 @@ type Attempt struct {
 
 // Event is something worth telling a person.
 type Event struct {
+	Key     int64 // rises with every event that the store takes
 	Attempt int
 	Time    time.Time
 	Text    string

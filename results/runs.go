@@ -38,15 +38,41 @@ func (s *Store) Run(idPrefix string) (*Run, error) {
 	return nil, fmt.Errorf("several runs begin with %q: %s; write more of the id", idPrefix, list(ids, ", "))
 }
 
+// RunsFrom returns the newest runs whose ID begins with idPrefix, which may be
+// empty, n at most, without their configurations.
+func (s *Store) RunsFrom(idPrefix string, n int) ([]Run, error) {
+	runs, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE id BETWEEN ?1 AND ?1 || char(0x10FFFF) ORDER BY key DESC LIMIT ?2`,
+		scanRun, idPrefix, n)
+	return runs, s.explain(err)
+}
+
 // Runs returns the runs of study by their ID, without their configurations,
 // which Run returns. It reads no metrics, so that it is quick however many
 // there are.
 func (s *Store) Runs(study *Study) (map[string]Run, error) {
-	runs, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE key IN (SELECT run FROM study_slots WHERE study = ?)`,
-		scanRun, study.ID)
-	byID := make(map[string]Run, len(runs))
-	for _, r := range runs {
-		byID[r.ID] = r
+	byID := make(map[string]Run)
+	_, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE key IN (SELECT run FROM study_slots WHERE study = ?)`,
+		func(row *sql.Rows, _ *struct{}) error {
+			var r Run
+			err := scanRun(row, &r)
+			byID[r.ID] = r
+			return err
+		}, study.ID)
+	return byID, s.explain(err)
+}
+
+// Configs returns the configurations of the runs of study by their ID.
+func (s *Store) Configs(study *Study) (map[string][]byte, error) {
+	type config struct {
+		id   string
+		text []byte
+	}
+	configs, err := collect(s.db, `SELECT id, config FROM run_configs JOIN runs ON runs.key = run
+		WHERE run IN (SELECT run FROM study_slots WHERE study = ?)`,
+		func(row *sql.Rows, c *config) error { return row.Scan(&c.id, &c.text) }, study.ID)
+	byID := make(map[string][]byte, len(configs))
+	for _, c := range configs {
+		byID[c.id] = c.text
 	}
 	return byID, s.explain(err)
 }
@@ -70,13 +96,17 @@ func scanAttempt(row *sql.Rows, a *Attempt) error {
 
 // Events returns what all attempts at a run had to tell, in the order in which
 // it was read.
-func (s *Store) Events(runID string) ([]Event, error) {
-	key, err := runKey(s.db, runID)
+func (s *Store) Events(runID string) ([]Event, error) { return s.EventsAfter(runID, 0) }
+
+// EventsAfter is Events for those that were read after the one with this key.
+// It takes as long as there are such events.
+func (s *Store) EventsAfter(runID string, key int64) ([]Event, error) {
+	run, err := runKey(s.db, runID)
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	events, err := collect(s.db, `SELECT attempt, time, text FROM events WHERE run = ? ORDER BY key`,
-		func(row *sql.Rows, e *Event) error { return row.Scan(&e.Attempt, scanTime{&e.Time}, &e.Text) }, key)
+	events, err := collect(s.db, `SELECT key, attempt, time, text FROM events WHERE run = ? AND key > ? ORDER BY key`,
+		func(row *sql.Rows, e *Event) error { return row.Scan(&e.Key, &e.Attempt, scanTime{&e.Time}, &e.Text) }, run, key)
 	return events, s.explain(err)
 }
 
@@ -193,4 +223,26 @@ func changed(r sql.Result, err error) (bool, error) {
 	}
 	n, err := r.RowsAffected()
 	return n > 0, err
+}
+
+// RunIDs returns the IDs of all runs of the store, each with whether some study
+// has it.
+func (s *Store) RunIDs() (map[string]bool, error) {
+	type run struct {
+		id      string
+		studied bool
+	}
+	runs, err := collect(s.db, `SELECT id, key IN (SELECT run FROM study_slots) FROM runs`,
+		func(row *sql.Rows, r *run) error { return row.Scan(&r.id, &r.studied) })
+	ids := make(map[string]bool, len(runs))
+	for _, r := range runs {
+		ids[r.id] = r.studied
+	}
+	return ids, s.explain(err)
+}
+
+// Trainers returns the trainers of all runs that some study has.
+func (s *Store) Trainers() ([]string, error) {
+	names, err := collect(s.db, `SELECT DISTINCT trainer FROM runs WHERE key IN (SELECT run FROM study_slots) ORDER BY trainer`, scanOne[string])
+	return names, s.explain(err)
 }

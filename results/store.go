@@ -38,6 +38,7 @@ func (e notFound) Is(target error) bool { return target == ErrNotFound }
 type Store struct {
 	db       *sql.DB
 	dir      string
+	uri      string // of the database, with SQLite's query parameters
 	readOnly bool
 	writing  sync.Mutex       // SQLite has one writer; waiting here is cheaper than there
 	now      func() time.Time // a test's clock
@@ -50,7 +51,7 @@ func Open(dir string) (*Store, error) {
 	if err := makeWritable(dir); err != nil {
 		return nil, err
 	}
-	s, err := connect(dir, "_txlock=immediate&_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on")
+	s, err := connect(dir, writing+"&_journal_mode=WAL")
 	if err != nil {
 		return nil, err
 	}
@@ -61,15 +62,39 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
+// OpenShared opens the store in dir for short writes, whether or not it has a
+// head. It makes no store and leaves the schema alone; the error wraps
+// ErrNoStore if there is no store. What only a head may do, such as Ingest, is
+// left to the head.
+func OpenShared(dir string) (*Store, error) {
+	if err := Exists(dir); err != nil {
+		return nil, err
+	}
+	if err := makeWritable(dir); err != nil {
+		return nil, err
+	}
+	return openChecked(dir, "mode=rw&"+writing)
+}
+
+// Exists checks that there is a store in dir. If not the error wraps ErrNoStore.
+func Exists(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, fileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is %w in %s; start a study, or name the folder of another store", ErrNoStore, dir)
+	}
+	if err != nil {
+		return fmt.Errorf("the store cannot be read: %w", err)
+	}
+	return nil
+}
+
 // OpenReadOnly opens the store in dir for reading, whether or not somebody
 // writes to it. The error wraps ErrNoStore if there is none.
 func OpenReadOnly(dir string) (*Store, error) {
-	file := filepath.Join(dir, fileName)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is %w in %s; start a study, or name the folder of another store", ErrNoStore, dir)
-	} else if err != nil {
-		return nil, fmt.Errorf("the store cannot be read: %w", err)
+	if err := Exists(dir); err != nil {
+		return nil, err
 	}
+	file := filepath.Join(dir, fileName)
 	s, err := openReader(dir, "mode=ro")
 	if !cannotShare(err) {
 		return s, err
@@ -82,20 +107,30 @@ func OpenReadOnly(dir string) (*Store, error) {
 	return openReader(dir, "mode=ro&immutable=1")
 }
 
-// openReader opens the store in dir with SQLite's query parameters and checks
-// that this program can read it.
 func openReader(dir, query string) (*Store, error) {
+	s, err := openChecked(dir, query)
+	if err == nil {
+		s.readOnly = true
+	}
+	return s, err
+}
+
+// openChecked opens the store in dir with SQLite's query parameters and checks
+// that it has the schema of this program.
+func openChecked(dir, query string) (*Store, error) {
 	s, err := connect(dir, query)
 	if err != nil {
 		return nil, err
 	}
-	s.readOnly = true
 	if err := s.checkReadable(); err != nil {
 		s.db.Close()
 		return nil, err
 	}
 	return s, nil
 }
+
+// writing are SQLite's query parameters of whoever writes.
+const writing = "_txlock=immediate&_synchronous=NORMAL&_foreign_keys=on"
 
 // Close closes the store.
 func (s *Store) Close() error {
@@ -118,7 +153,7 @@ func connect(dir, query string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: db, dir: dir, now: time.Now}, nil
+	return &Store{db: db, dir: dir, uri: dsn.String(), now: time.Now}, nil
 }
 
 // makeWritable sees to it that dir is a folder in which files can be made.
@@ -163,12 +198,17 @@ func cause(err error) error {
 
 // write calls f in a transaction of which either everything or nothing stays.
 func (s *Store) write(f func(tx *sql.Tx) error) error {
+	return s.writeOn(s.db.Begin, f)
+}
+
+// writeOn is write in a transaction of begin's.
+func (s *Store) writeOn(begin func() (*sql.Tx, error), f func(tx *sql.Tx) error) error {
 	if s.readOnly {
 		return fmt.Errorf("the store %s is open for reading only", s.dir)
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	tx, err := s.db.Begin()
+	tx, err := begin()
 	if err != nil {
 		return s.explain(err)
 	}
@@ -268,7 +308,7 @@ func (s *Store) checkReadable() error {
 	case version == 0: // its maker was stopped before it had any table
 		return fmt.Errorf("there is %w in %s yet; start a study, or name the folder of another store", ErrNoStore, s.dir)
 	case version < len(steps):
-		return fmt.Errorf("the store %s has the older schema %d; start any study in it to bring it to schema %d", s.dir, version, len(steps))
+		return fmt.Errorf("the store %s has the older schema %d; \"ablate clean --store %s\" brings it to schema %d and removes nothing", s.dir, version, s.dir, len(steps))
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // SaveStudy stores study and those of runs, the runs of its slots, that the
 // store does not have. A study that is there already, with the same slots, is
 // started again. Either way it becomes the newest. SaveStudy fills in ID,
-// Created and Started.
+// Created, Started and Paused.
 func (s *Store) SaveStudy(study *Study, runs []Run) error {
 	return s.write(func(tx *sql.Tx) error {
 		keys, err := saveRuns(tx, runs)
@@ -62,9 +62,9 @@ func saveStudy(tx *sql.Tx, study *Study, runs map[string]int64, now time.Time) e
 	err = tx.QueryRow(`INSERT INTO studies (name, text, sets, hash, created, started, turn)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?5, (SELECT coalesce(max(turn), 0) + 1 FROM studies))
 		ON CONFLICT (hash) DO UPDATE SET started = excluded.started, turn = excluded.turn
-		RETURNING key, created, NOT EXISTS (SELECT * FROM study_cells WHERE study = key)`,
+		RETURNING key, created, paused, NOT EXISTS (SELECT * FROM study_cells WHERE study = key)`,
 		study.Name, string(study.Text), string(sets), hash(study), now.UnixMilli(),
-	).Scan(&study.ID, scanTime{&study.Created}, &fresh)
+	).Scan(&study.ID, scanTime{&study.Created}, &study.Paused, &fresh)
 	if err != nil {
 		return fmt.Errorf("storing study %s: %w", study.Name, err)
 	}
@@ -136,7 +136,7 @@ func (s *Store) StudyByID(id int64) (*Study, error) {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, notFound(fmt.Sprintf("the store %s has no study with the ID %d", s.dir, id))
+		return nil, s.noStudyID(id)
 	}
 	return &found[0], nil
 }
@@ -158,7 +158,7 @@ func (s *Store) Outlines() ([]Study, error) {
 }
 
 func (s *Store) outlines(where string, args ...any) ([]Study, error) {
-	return collect(s.db, `SELECT key, name, text, sets, created, started FROM studies `+where+` ORDER BY turn DESC`,
+	return collect(s.db, `SELECT key, name, text, sets, created, started, paused FROM studies `+where+` ORDER BY turn DESC`,
 		scanStudy, args...)
 }
 
@@ -174,13 +174,36 @@ func (s *Store) studies(where string, args ...any) ([]Study, error) {
 
 func scanStudy(row *sql.Rows, st *Study) error {
 	var sets []byte
-	if err := row.Scan(&st.ID, &st.Name, &st.Text, &sets, scanTime{&st.Created}, scanTime{&st.Started}); err != nil {
+	err := row.Scan(&st.ID, &st.Name, &st.Text, &sets, scanTime{&st.Created}, scanTime{&st.Started}, &st.Paused)
+	if err != nil {
 		return err
 	}
-	if string(sets) == "[]" {
-		return nil
+	st.Sets, err = parseSets(sets)
+	return err
+}
+
+// parseSets reads a study's overrides; none are nil.
+func parseSets(text []byte) (sets []string, err error) {
+	if string(text) == "[]" {
+		return nil, nil
 	}
-	return json.Unmarshal(sets, &st.Sets)
+	err = json.Unmarshal(text, &sets)
+	return sets, err
+}
+
+// SetPaused records whether runs of a study may start.
+func (s *Store) SetPaused(study int64, paused bool) error {
+	return s.write(func(tx *sql.Tx) error {
+		found, err := changed(tx.Exec(`UPDATE studies SET paused = ? WHERE key = ?`, paused, study))
+		if err == nil && !found {
+			err = s.noStudyID(study)
+		}
+		return err
+	})
+}
+
+func (s *Store) noStudyID(id int64) error {
+	return notFound(fmt.Sprintf("the store %s has no study with the ID %d", s.dir, id))
 }
 
 func (s *Store) fillStudy(st *Study) (err error) {

@@ -161,12 +161,9 @@ func (c *cursor) value(v *Value) bool {
 	case c.skip(`"-Inf"`):
 		*v = Value(math.Inf(-1))
 	default:
-		n := 0
-		for n < len(c.rest) && c.rest[n] != ',' && c.rest[n] != '}' {
-			if !numeric(c.rest[n]) {
-				return false // ParseFloat knows forms that JSON does not
-			}
-			n++
+		n := number(c.rest)
+		if n == 0 {
+			return false // ParseFloat knows forms that JSON does not
 		}
 		f, err := strconv.ParseFloat(string(c.rest[:n]), 64)
 		*v = Value(f)
@@ -176,6 +173,44 @@ func (c *cursor) value(v *Value) bool {
 	return true
 }
 
-func numeric(b byte) bool {
-	return b-'0' <= 9 || b == '.' || b == '-' || b == '+' || b == 'e'
+// number returns the length of the JSON number that b begins with, 0 if it
+// begins with none.
+func number(b []byte) int {
+	n := 0
+	if n < len(b) && b[n] == '-' {
+		n++
+	}
+	whole := digits(b[n:])
+	if whole == 0 || whole > 1 && b[n] == '0' {
+		return 0
+	}
+	n += whole
+	if n < len(b) && b[n] == '.' {
+		part := digits(b[n+1:])
+		if part == 0 {
+			return 0
+		}
+		n += 1 + part
+	}
+	if n < len(b) && (b[n] == 'e' || b[n] == 'E') {
+		n++
+		if n < len(b) && (b[n] == '+' || b[n] == '-') {
+			n++
+		}
+		power := digits(b[n:])
+		if power == 0 {
+			return 0
+		}
+		n += power
+	}
+	return n
+}
+
+// digits returns how many digits b begins with.
+func digits(b []byte) int {
+	n := 0
+	for n < len(b) && b[n]-'0' <= 9 {
+		n++
+	}
+	return n
 }

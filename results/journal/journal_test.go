@@ -371,49 +371,6 @@ func TestConcurrentWriters(t *testing.T) {
 	}
 }
 
-func FuzzReader(f *testing.F) {
-	text := written(f, sample()...)
-	f.Add(text)
-	f.Add(text[:len(text)/2])
-	for _, line := range bytes.SplitAfter(text, []byte("\n")) {
-		f.Add(line)
-	}
-	f.Add([]byte("{\"crc\":\"00000000\"}\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		check(t, text)
-		// Nearly no mutated line has its own checksum, so read it with a right one too.
-		if body, _, ok := bytes.Cut(text, []byte("\n")); ok {
-			check(t, []byte(sealed(string(body))))
-			check(t, []byte(sealed(strings.TrimSuffix(string(body[:max(0, len(body)-crcTail)]), "\n"))))
-		}
-	})
-}
-
-// check reads text, and writes and reads again what was good of it.
-func check(t *testing.T, text []byte) {
-	r := NewReader(bytes.NewReader(text), 1)
-	lines, err := readAll(r)
-	if _, corrupt := errors.AsType[*CorruptError](err); err != io.EOF && !corrupt {
-		t.Fatalf("%v", err)
-	}
-	if r.Offset() > int64(len(text)) || r.Seq() != int64(len(lines)+1) {
-		t.Fatalf("offset %d, line %d after %d lines", r.Offset(), r.Seq(), len(lines))
-	}
-	for _, l := range lines {
-		b, err := appendLine(nil, &l)
-		if err != nil {
-			continue // escapes can make a line too long
-		}
-		again, err := NewReader(bytes.NewReader(b), l.Seq).Next()
-		if err != nil {
-			t.Fatalf("%+v, written as %q: %v", l, b, err)
-		}
-		if l.Kind == Metrics && (again.Step != l.Step || fmt.Sprint(again.Metrics) != fmt.Sprint(l.Metrics)) {
-			t.Fatalf("%+v came back as %+v", l, again)
-		}
-	}
-}
-
 // A usual line: the loss of one step. Every 40th step has ten probes.
 func usual(step int64) Line {
 	m := map[string]Value{"loss": Value(float32(step) * 0.0013)}
