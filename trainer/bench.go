@@ -18,14 +18,14 @@ import (
 
 // Speed is what a training step achieves.
 type Speed struct {
-	Kernels         string   `json:"kernels"`
-	StepSeconds     float64  `json:"step_seconds"` // median of a whole step, update included
-	ImagesPerSecond float64  `json:"images_per_second"`
-	GFLOPS          float64  `json:"gflops"` // of the step's convolutions, as direct ones, and matrix products, per second
-	LimitGFLOPS     float64  `json:"limit_gflops"`
-	Share           float64  `json:"share"`      // of the limit; above 1 where Winograd's algorithm saves multiplications
-	PeakBytes       int64    `json:"peak_bytes"` // the process's largest resident memory so far; 0 where the system does not tell
-	Ops             []OpTime `json:"ops"`        // the slowest first
+	Kernels         string   `json:"kernels"`           // kernel set with version
+	StepSeconds     float64  `json:"step_seconds"`      // median of a whole step, update included
+	ImagesPerSecond float64  `json:"images_per_second"` // the batch divided by step_seconds; an image counts once for both its views
+	GFLOPS          float64  `json:"gflops"`            // of the step's convolutions, as direct ones, and matrix products, per second
+	LimitGFLOPS     float64  `json:"limit_gflops"`      // rate of a large matrix product in the same process
+	Share           float64  `json:"share"`             // of the limit; above 1 where Winograd's algorithm saves multiplications
+	PeakBytes       int64    `json:"peak_bytes"`        // the process's largest resident memory so far; 0 where the system does not tell
+	Ops             []OpTime `json:"ops"`               // the slowest first
 
 	// Times are Unix times in seconds: when the first of the measured steps
 	// began, and when each of them ended.
@@ -37,8 +37,8 @@ type Speed struct {
 // moving average. "other" is what is left, between the ops: with it they add up
 // to the mean step.
 type OpTime struct {
-	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds"`
+	Name    string  `json:"name"`    // kind of op
+	Seconds float64 `json:"seconds"` // in a step
 }
 
 // Bench measures steps whole training steps of c on random images of side

@@ -1,6 +1,10 @@
 package trainer
 
-import "fmt"
+import (
+	"fmt"
+
+	"ablate/trainer/config"
+)
 
 // threshold is the z_std below which a projection counts as not separated.
 const threshold = 0.1
@@ -32,4 +36,18 @@ func judge(zStd []float64) Outcome {
 		return Outcome{"collapsed", fmt.Sprintf("z_std fell from %.3g at step 0 to %.3g", first, last)}
 	}
 	return Outcome{Kind: "completed"}
+}
+
+// stops reports whether a run ends at the probe that gave the last of zStd,
+// before its last step: whether it is asked to (Config.StopWhen) and has
+// collapsed by the rule of judge, at two probes after step 0, since a single one
+// may be a dip.
+//
+// A run that has never separated is not stopped. It has lost nothing that it
+// had: an untrained network may map all images to nearly the same point, and
+// what pulls them apart, if anything does, comes with the learning rate, whose
+// warm-up may take most of the run. That it never did can only be told at its
+// end.
+func stops(c config.Config, zStd []float64) bool {
+	return c.StopWhen == "collapsed" && len(zStd) > 2 && judge(zStd).Kind == "collapsed"
 }

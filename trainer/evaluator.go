@@ -40,16 +40,16 @@ func newEvaluator(m *net.Model[float32], w *net.Weights[float32], aug *data.Augm
 }
 
 // run gives the features [n, featureSize] and projections [n, projectionSize]
-// of the first n images of s. The last batch is filled up with leftovers,
+// of n = to - from images of s. The last batch is filled up with leftovers,
 // which is harmless: no output depends on another image here. It returns
 // ErrInterrupted if ctx ends, and a notFiniteError if an output is not finite.
-func (e *evaluator) run(ctx context.Context, s data.Split, n int) (features, projections []float32, err error) {
+func (e *evaluator) run(ctx context.Context, s data.Split, from, to int) (features, projections []float32, err error) {
 	size := len(e.images) / e.batch
-	for from := 0; from < n; from += e.batch {
+	for ; from < to; from += e.batch {
 		if ctx.Err() != nil {
 			return nil, nil, ErrInterrupted
 		}
-		count := min(e.batch, n-from)
+		count := min(e.batch, to-from)
 		for i := range count {
 			e.aug.Clean(e.images[i*size:(i+1)*size], s.Image(from+i))
 		}

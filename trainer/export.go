@@ -35,8 +35,9 @@ func compact(v any) string {
 	return string(text)
 }
 
-// ExportEncoder reads the trained encoder of job from its checkpoint after the
-// last of its steps, and gives it names and layouts of PyTorch and torchvision:
+// ExportEncoder reads the trained encoder of job from its checkpoint after
+// steps, the number of steps it did, and gives it names and layouts of PyTorch
+// and torchvision:
 //
 //	ours, below online/encoder/          exported
 //	stem/conv/weight     [O, H, W, I]    conv1.weight                [O, I, H, W]

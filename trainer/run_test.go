@@ -49,6 +49,7 @@ type record struct {
 	resumed []int64
 	outcome Outcome
 	every   time.Duration // Job.SaveEvery
+	extends int           // Job.Extends
 	state   string        // bytes of the last checkpoint
 }
 
@@ -57,10 +58,10 @@ func (rec *record) attempt(t *testing.T, c config.Config, dir string, stop int64
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	outcome, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir, SaveEvery: rec.every}, Hooks{
+	outcome, err := Run(ctx, Job{Config: c, Seed: 3, Checkpoints: dir, SaveEvery: rec.every, Extends: rec.extends}, Hooks{
 		Start: func(resume, steps int64) {
-			if steps != 16 {
-				t.Errorf("the run has %d steps, want 16", steps)
+			if want := Steps(c, c.Data.Train); steps != want {
+				t.Errorf("the run has %d steps, want %d", steps, want)
 			}
 			rec.resumed = append(rec.resumed, resume)
 			maps.DeleteFunc(rec.metrics, func(step int64, _ map[string]float64) bool { return step >= resume })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ablate/trainer/checkpoint"
+	"ablate/trainer/config"
 	"ablate/trainer/kernel"
 	"ablate/trainer/net"
 )
@@ -65,15 +66,33 @@ func (r *run) restore() error {
 	if f == nil {
 		return r.startOver()
 	}
+	longer := false // than the run that made f
 	if err := sameRun(f, r.job.Checkpoints, identity(r.job, r.set.Hash)); err != nil {
-		return err
+		if longer = r.extends(f); !longer {
+			return err
+		}
 	}
 	made := arithmetic()
 	if k, differs := firstDifference(f.Meta, made); differs {
 		r.hooks.Event(fmt.Sprintf("starting over: the checkpoint was made with %s %q, which may round otherwise than %q", k, f.Meta[k], made[k]))
 		return r.startOver()
 	}
-	return r.resume(f)
+	if err := r.resume(f); err != nil || !longer {
+		return err
+	}
+	r.hooks.Event(fmt.Sprintf("goes on from the same run of %d epochs, whose steps are not repeated", r.job.Extends))
+	return r.save() // as a state of this run, which it is from now on
+}
+
+// extends reports whether f is a state of the shorter run that the job goes on
+// from, and the job's configuration allows that.
+func (r *run) extends(f *checkpoint.File) bool {
+	shorter := r.job
+	shorter.Config.Epochs = r.job.Extends
+	if ok, _ := config.Extends(r.job.Config, shorter.Config); !ok || r.job.Extends == 0 {
+		return false
+	}
+	return sameRun(f, r.job.Checkpoints, identity(shorter, r.set.Hash)) == nil
 }
 
 // startOver removes all checkpoints, which are of no use. Those that the run

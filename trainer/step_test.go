@@ -183,6 +183,12 @@ func TestLearningRate(t *testing.T) {
 			t.Errorf("step %d: rate %g, want %g", k, got, want)
 		}
 	}
+	o.Schedule = "constant"
+	for _, k := range []int64{0, 5, 9, 10, 50, 99} {
+		if got, want := learningRate(o, k, 100), o.LR*math.Min(1, float64(k+1)/10); math.Abs(got-want) > 1e-12 {
+			t.Errorf("constant after the warm-up, step %d: %v, want %v", k, got, want)
+		}
+	}
 	if got := learningRate(config.Optimizer{LR: 2, Warmup: 0}, 0, 100); got != 2 {
 		t.Errorf("without warm-up the first rate is %g, want 2", got)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"ablate/trainer/config"
@@ -35,6 +36,11 @@ type Job struct {
 	DataDir     string // where datasets lie; "" searches the usual places
 	Dataset     string // the data's fingerprint that the run was planned with; other data is refused; "" = any will do
 	Checkpoints string // folder of this attempt's checkpoints; holds the one to resume from, if any; "" = none
+
+	// Extends is the number of epochs of a shorter run of the same seed, data and
+	// otherwise the same configuration, whose checkpoints may lie in Checkpoints
+	// and be gone on from where config.Extends allows it; 0 = there is none.
+	Extends int
 
 	// SaveEvery is the time after which a step is followed by a checkpoint
 	// although the epoch goes on; 0 = DefaultSaveEvery. No result depends
@@ -269,8 +275,8 @@ func (r *run) loop(ctx context.Context) (Outcome, error) {
 				return Outcome{"diverged", why}, nil
 			}
 		}
-		if r.done == r.steps {
-			return judge(r.zStd), nil
+		if r.ends(r.zStd) {
+			return r.outcome(), nil
 		}
 		if ctx.Err() != nil {
 			return Outcome{}, r.interrupt()
@@ -283,6 +289,22 @@ func (r *run) loop(ctx context.Context) (Outcome, error) {
 			return Outcome{"diverged", why}, nil
 		}
 	}
+}
+
+// ends reports whether the run ends at its current step, where zStd are its
+// probes, one at that step included.
+func (r *run) ends(zStd []float64) bool {
+	return r.done == r.steps || stops(r.job.Config, zStd)
+}
+
+// outcome says how the run that ends at its current step ended, and, if it had
+// more to do, that it was stopped.
+func (r *run) outcome() Outcome {
+	o := judge(r.zStd)
+	if r.done < r.steps {
+		o.Why += fmt.Sprintf("; stopped early, at step %d of %d (stop_when = %q)", r.done, r.steps, r.job.Config.StopWhen)
+	}
+	return o
 }
 
 // interrupt saves the state, unless that was just done: saved again after the
@@ -326,53 +348,66 @@ func (r *run) probeDue() bool {
 	return r.done == r.steps || epoch%int64(r.job.Config.Probe.Every) == 0
 }
 
-// look probes the online network, and evaluates it in full, its dependence on
-// the batch included, before the first step and after the last. It returns
-// ErrInterrupted if ctx ends: the state is saved, and a resumed run looks
-// again.
+// look probes the online network, and evaluates it in full before the first
+// step and where the run ends, which this probe may be the one to tell. It
+// returns ErrInterrupted if ctx ends: the state is saved, and a resumed run
+// looks again.
 func (r *run) look(ctx context.Context) error {
 	defer r.clock.turn(r.clock.turn(inProbes))
 	r.hooks.Progress(r.done, r.steps, r.speed.mean(), "probe")
 	images := min(r.job.Config.Probe.Images, r.set.Test.Len())
-	full := r.done == 0 || r.done == r.steps
-	bank, queries := min(images, r.set.Train.Len()), images
-	if full {
-		bank, queries = r.set.Train.Len(), r.set.Test.Len()
-	}
-	train, _, err := r.evaluator.run(ctx, r.set.Train, bank)
+	bank := min(images, r.set.Train.Len())
+	train, _, err := r.evaluator.run(ctx, r.set.Train, 0, bank)
 	if err != nil {
 		return err
 	}
-	test, z, err := r.evaluator.run(ctx, r.set.Test, queries)
+	test, z, err := r.evaluator.run(ctx, r.set.Test, 0, images)
 	if err != nil {
 		return err
 	}
 	values := make(map[string]float64)
-	d := r.evaluator.featureSize
-	projection := probe.Measure(z[:images*r.evaluator.projectionSize], r.evaluator.projectionSize)
+	projection := probe.Measure(z, r.evaluator.projectionSize)
 	report(values, "z", projection)
-	report(values, "y", probe.Measure(test[:images*d], d))
-	values["knn_top1"] = probe.KNN(r.features(train, r.set.Train, min(images, r.set.Train.Len())), r.features(test, r.set.Test, images))
-	if full {
-		r.hooks.Progress(r.done, r.steps, r.speed.mean(), "evaluate")
-		top1, err := r.linear(ctx, r.features(train, r.set.Train, bank), r.features(test, r.set.Test, queries))
-		switch {
-		case ctx.Err() != nil:
-			return ErrInterrupted
-		case errors.Is(err, probe.ErrNotConverged): // all else that the run shows stands
-			r.hooks.Event(fmt.Sprintf("no linear_top1 at step %d: %v", r.done, err))
-		case err != nil:
-			return err
-		default:
-			values["linear_top1"] = top1
-		}
-		if err := r.dependence.measure(values); err != nil {
+	report(values, "y", probe.Measure(test, r.evaluator.featureSize))
+	values["knn_top1"] = probe.KNN(r.features(train, r.set.Train, bank), r.features(test, r.set.Test, images))
+	zStd := append(slices.Clone(r.zStd), projection.Std)
+	if r.done == 0 || r.ends(zStd) {
+		if err := r.evaluate(ctx, train, test, values); err != nil {
 			return err
 		}
 	}
-	r.zStd = append(r.zStd, projection.Std)
+	r.zStd = zStd
 	r.hooks.Metrics(r.done, values)
 	return nil
+}
+
+// evaluate adds the linear evaluation, on all images, and the dependence on
+// the batch to values; train and test are the features of the first images of
+// each split. It returns ErrInterrupted if ctx ends.
+func (r *run) evaluate(ctx context.Context, train, test []float32, values map[string]float64) error {
+	r.hooks.Progress(r.done, r.steps, r.speed.mean(), "evaluate")
+	d := r.evaluator.featureSize
+	moreTrain, _, err := r.evaluator.run(ctx, r.set.Train, len(train)/d, r.set.Train.Len())
+	if err != nil {
+		return err
+	}
+	moreTest, _, err := r.evaluator.run(ctx, r.set.Test, len(test)/d, r.set.Test.Len())
+	if err != nil {
+		return err
+	}
+	train, test = slices.Concat(train, moreTrain), slices.Concat(test, moreTest)
+	top1, err := r.linear(ctx, r.features(train, r.set.Train, r.set.Train.Len()), r.features(test, r.set.Test, r.set.Test.Len()))
+	switch {
+	case ctx.Err() != nil:
+		return ErrInterrupted
+	case errors.Is(err, probe.ErrNotConverged): // all else that the run shows stands
+		r.hooks.Event(fmt.Sprintf("no linear_top1 at step %d: %v", r.done, err))
+	case err != nil:
+		return err
+	default:
+		values["linear_top1"] = top1
+	}
+	return r.dependence.measure(values)
 }
 
 // features pairs the first n rows of x with their labels.

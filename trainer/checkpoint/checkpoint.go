@@ -4,16 +4,19 @@
 // A folder holds the newest two, each called step-000000001200.safetensors
 // after the optimizer steps done. A file is complete or absent: it is written
 // under another name, synced, renamed; its metadata carries a checksum of the
-// data, and a file that fails it is passed over for the one before.
+// whole, and a file that fails it is passed over for the one before.
 package checkpoint
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -47,9 +50,18 @@ func (f *File) Get(name string) []float32 {
 }
 
 const (
-	suffix   = ".safetensors"
-	checksum = "crc32c" // metadata key: CRC-32C of the data, in hex
-	keep     = 2
+	suffix = ".safetensors"
+	keep   = 2
+
+	// Metadata keys of checksums, CRC-32C in hex. The one that Write writes is of
+	// the whole file, with zeros in its own place. Other writers, who cannot know
+	// how we order our keys, may give one of the data alone.
+	wholeSum = "crc32c_file"
+	dataSum  = "crc32c"
+	noSum    = "00000000"
+
+	// maxHeader is the longest header that the format allows.
+	maxHeader = 100_000_000
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -141,6 +153,18 @@ type entry struct {
 
 // Write writes f to path in one piece: a reader sees the old file or the new.
 func Write(path string, f *File) error {
+	out, err := encode(f)
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, out, 0o666); err != nil {
+		return cannotWrite(path, err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// encode returns f as the bytes of a file, with a checksum of them all.
+func encode(f *File) ([]byte, error) {
 	var data []byte
 	header := make(map[string]any, len(f.Tensors)+1)
 	for _, t := range f.Tensors {
@@ -150,24 +174,40 @@ func Write(path string, f *File) error {
 		}
 		header[t.Name] = entry{"F32", t.Shape, [2]int64{start, int64(len(data))}}
 	}
-	meta := map[string]string{checksum: sum(data)}
-	for k, v := range f.Meta {
-		meta[k] = v
-	}
+	meta := map[string]string{}
+	maps.Copy(meta, f.Meta)
+	meta[wholeSum] = noSum
 	header["__metadata__"] = meta
 	head, err := json.Marshal(header) // keys sorted: same content, same bytes
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for len(head)%8 != 0 {
 		head = append(head, ' ')
 	}
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
 	out = append(append(out, head...), data...)
-	if err := renameio.WriteFile(path, out, 0o666); err != nil {
-		return cannotWrite(path, err)
+	at := sumPlace(out[:8+len(head)])
+	copy(out[at:], sumOf(out, at))
+	return out, nil
+}
+
+// sumPlace returns where the checksum of the whole stands in a file's
+// beginning, or -1.
+func sumPlace(head []byte) int {
+	key := `"` + wholeSum + `":"`
+	at := bytes.Index(head, []byte(key))
+	if at < 0 || at+len(key)+len(noSum) > len(head) {
+		return -1
 	}
-	return SyncDir(filepath.Dir(path))
+	return at + len(key)
+}
+
+// sumOf returns the checksum of a file that has its own at place.
+func sumOf(raw []byte, place int) string {
+	sum := crc32.Checksum(raw[:place], castagnoli)
+	sum = crc32.Update(sum, castagnoli, []byte(noSum))
+	return inHex(crc32.Update(sum, castagnoli, raw[place+len(noSum):]))
 }
 
 // cannotWrite names the file that was to be written, where err may name the
@@ -195,7 +235,7 @@ func SyncDir(dir string) error {
 	return d.Sync()
 }
 
-func sum(data []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(data, castagnoli)) }
+func inHex(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
 // Read reads and checks the file at path.
 func Read(path string) (*File, error) {
@@ -215,6 +255,9 @@ func decode(raw []byte) (*File, error) {
 		return nil, errors.New("it is cut short")
 	}
 	n := binary.LittleEndian.Uint64(raw)
+	if n > maxHeader {
+		return nil, fmt.Errorf("its header would be %d bytes long; at most %d are allowed", n, maxHeader)
+	}
 	if n > uint64(len(raw)-8) {
 		return nil, errors.New("its header is cut short")
 	}
@@ -222,7 +265,6 @@ func decode(raw []byte) (*File, error) {
 	if err := json.Unmarshal(raw[8:8+n], &header); err != nil {
 		return nil, fmt.Errorf("its header is damaged: %w", err)
 	}
-	data := raw[8+n:]
 	f := &File{}
 	if m, ok := header["__metadata__"]; ok {
 		if err := json.Unmarshal(m, &f.Meta); err != nil {
@@ -230,26 +272,66 @@ func decode(raw []byte) (*File, error) {
 		}
 		delete(header, "__metadata__")
 	}
-	if want := f.Meta[checksum]; want != sum(data) {
-		return nil, fmt.Errorf("its data has checksum %s, not %q", sum(data), want)
+	if err := f.verify(raw, 8+int(n)); err != nil {
+		return nil, err
 	}
-	delete(f.Meta, checksum)
-	for name, e := range header {
-		t, err := tensor(name, e, data)
-		if err != nil {
-			return nil, err
-		}
-		f.Tensors = append(f.Tensors, t)
-	}
-	slices.SortFunc(f.Tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
-	return f, nil
+	return f, f.readTensors(header, raw[8+n:])
 }
 
-func tensor(name string, raw json.RawMessage, data []byte) (Tensor, error) {
-	var e entry
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return Tensor{}, fmt.Errorf("tensor %q: %w", name, err)
+// verify compares raw, whose data begin at start, with the checksum in its
+// metadata, which it removes from there.
+func (f *File) verify(raw []byte, start int) error {
+	what, want, got := "the file", f.Meta[wholeSum], ""
+	if place := sumPlace(raw[:start]); want != "" && place >= 0 {
+		got = sumOf(raw, place)
+	} else {
+		what, want, got = "its data", f.Meta[dataSum], inHex(crc32.Checksum(raw[start:], castagnoli))
 	}
+	if want != got {
+		return fmt.Errorf("%s has checksum %s, not %.20q", what, got, want)
+	}
+	delete(f.Meta, wholeSum)
+	delete(f.Meta, dataSum)
+	return nil
+}
+
+// readTensors fills in the tensors that the header describes. They must lie in
+// the data one behind the other: a header must not make more of them than there
+// is.
+func (f *File) readTensors(header map[string]json.RawMessage, data []byte) error {
+	entries := make(map[string]entry, len(header))
+	for name, raw := range header {
+		var e entry
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		entries[name] = e
+	}
+	end := int64(0)
+	for _, name := range slices.SortedFunc(maps.Keys(entries), func(a, b string) int {
+		x, y := entries[a].Offsets, entries[b].Offsets
+		return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]), strings.Compare(a, b))
+	}) {
+		e := entries[name]
+		if e.Offsets[0] != end {
+			return fmt.Errorf("tensor %q begins at byte %d of the data, where byte %d was due", name, e.Offsets[0], end)
+		}
+		t, err := e.tensor(name, data)
+		if err != nil {
+			return err
+		}
+		f.Tensors = append(f.Tensors, t)
+		end = e.Offsets[1]
+	}
+	if end != int64(len(data)) {
+		return fmt.Errorf("its tensors end at byte %d of %d", end, len(data))
+	}
+	slices.SortFunc(f.Tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
+	return nil
+}
+
+// tensor reads the tensor called name, which e describes, from the data.
+func (e entry) tensor(name string, data []byte) (Tensor, error) {
 	elements := int64(1)
 	for _, d := range e.Shape {
 		if d < 0 || (d > 0 && elements > int64(len(data))/int64(d)) {

@@ -1,7 +1,9 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -99,9 +101,6 @@ func TestDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(damaged) == 0 {
-			if reflect.DeepEqual(f, sample(1)) {
-				return // white space or the like: nothing was lost
-			}
 			t.Fatalf("%s: not noticed, read as %+v", what, f)
 		}
 		if f == nil || f.Get("b")[0] != 0 {
@@ -111,11 +110,12 @@ func TestDamage(t *testing.T) {
 	for n := range good {
 		check("cut", good[:n])
 	}
-	// The header is checked by its syntax, the data by its checksum.
-	for n := len(good) - 28; n < len(good); n++ {
-		raw := append([]byte(nil), good...)
-		raw[n] ^= 0x10
-		check("changed", raw)
+	for n := range good {
+		for _, change := range []byte{0x01, 0x10, 0x20} {
+			raw := bytes.Clone(good)
+			raw[n] ^= change
+			check(fmt.Sprintf("byte %d changed to %q", n, raw[n]), raw)
+		}
 	}
 }
 
@@ -138,20 +138,4 @@ func TestLoadOfNothing(t *testing.T) {
 	if f != nil || damaged != nil || err != nil {
 		t.Errorf("got %v, %v, %v", f, damaged, err)
 	}
-}
-
-func FuzzDecode(f *testing.F) {
-	path := filepath.Join(f.TempDir(), "x")
-	if err := Write(path, sample(1)); err != nil {
-		f.Fatal(err)
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(raw)
-	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		decode(raw) // must not panic
-	})
 }

@@ -9,16 +9,22 @@ package config
 
 // Config is the complete configuration of one run, apart from its seed.
 // Every field corresponds to one entry of Keys; the JSON names are the key's
-// path segments.
+// path segments. An implied key (Key.Implied) at its default is the empty
+// string.
 type Config struct {
-	Method    string    `json:"method"` // "byol" or "simclr"
-	Data      Data      `json:"data"`
-	Encoder   Encoder   `json:"encoder"`
-	Norm      Norm      `json:"norm"`
-	Heads     Heads     `json:"heads"`
-	Predictor bool      `json:"predictor"`
-	Batch     int       `json:"batch"`  // images a step; each is seen in two views
-	Epochs    int       `json:"epochs"` // passes over the training images
+	Method    string  `json:"method"` // "byol" or "simclr"
+	Data      Data    `json:"data"`
+	Encoder   Encoder `json:"encoder"`
+	Norm      Norm    `json:"norm"`
+	Heads     Heads   `json:"heads"`
+	Predictor bool    `json:"predictor"`
+	Batch     int     `json:"batch"`  // images a step; each is seen in two views
+	Epochs    int     `json:"epochs"` // passes over the training images
+
+	// StopWhen is "collapsed" if a run that has collapsed ends there, else "":
+	// it never ends before its last step, which is the default.
+	StopWhen string `json:"stop_when,omitempty"`
+
 	Optimizer Optimizer `json:"optimizer"`
 	Target    Target    `json:"target"`
 	SimCLR    SimCLR    `json:"simclr,omitzero"`
@@ -69,14 +75,15 @@ type Heads struct {
 }
 
 // Optimizer is SGD or LARS with momentum, or Adam; all have a linear warm-up
-// and a cosine decay to zero.
+// and then, unless the schedule is constant, a cosine decay to zero.
 type Optimizer struct {
 	Name        string  `json:"name"`
 	LR          float64 `json:"lr"` // peak learning rate, not scaled by the batch
 	WeightDecay float64 `json:"weight_decay"`
 	Momentum    float64 `json:"momentum"`
-	Trust       float64 `json:"trust"`  // LARS trust coefficient (eta)
-	Warmup      float64 `json:"warmup"` // share of all steps
+	Trust       float64 `json:"trust"`              // LARS trust coefficient (eta)
+	Warmup      float64 `json:"warmup"`             // share of all steps
+	Schedule    string  `json:"schedule,omitempty"` // "constant" after the warm-up, or "" for the default: a cosine to zero
 }
 
 // Target is the target network's update (BYOL, equation 1). SimCLR has no

@@ -72,6 +72,25 @@ func TestCanonicalJSON(t *testing.T) {
 	}
 }
 
+// An external trainer's settings are written as they are, even where they are
+// called like ours and at our defaults.
+func TestForeignJSON(t *testing.T) {
+	s := Settings{
+		"optimizer.schedule": "cosine", "stop_when": "never", "a.b.c": int64(1), "a.b.d": 0.5, "a.e": true, "a-b": "x", "a0": "y",
+		"z": "q\"\\\n\u00fc<", "a.f.g": false, "m.x": int64(2), "n.x": int64(3),
+	}
+	want := `{"a-b":"x","a":{"b":{"c":1,"d":0.5},"e":true,"f":{"g":false}},"a0":"y","m":{"x":2},"n":{"x":3},` +
+		`"optimizer":{"schedule":"cosine"},"stop_when":"never","z":"q\"\\\u000a\u00fc<"}`
+	want = strings.Replace(want, `\u00fc`, "\u00fc", 1)
+	if got := string(s.JSON()); got != want || !json.Valid([]byte(got)) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	few := Settings{"stop_when": "never", "optimizer.schedule": "cosine"}
+	if got, want := string(few.JSON()), `{"optimizer":{"schedule":"cosine"},"stop_when":"never"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // A key that is for one dataset only is part of its canonical form, and of
 // no other's. TestSimCLR is about that of one method.
 func TestKeysOfOneDataset(t *testing.T) {

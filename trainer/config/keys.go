@@ -8,21 +8,26 @@ import (
 	"strings"
 )
 
-// Key describes one key of a Config: what it is called, what it may be and
-// what it is for.
+// Key describes one key of a Config, or of an external trainer: what it is
+// called, what it may be and what it is for.
 type Key struct {
 	Path    string
-	Default any      // a string, bool, int64 or float64; its type is the key's type
-	OneOf   []string // the allowed strings, of a string key
+	Default any      // a string, bool, int64 or float64: its type is the key's type; nil: any of them
+	OneOf   []string // the allowed strings, of a string key; nil: any
 
 	// The allowed range of a number, both ends included unless an Open says
-	// otherwise.
+	// otherwise; any finite number if Min is Max.
 	Min, Max         float64
 	OpenMin, OpenMax bool
 
 	// Only is the setting that alone gives the key a meaning; the zero value
 	// is none. Resolved settings with another one lack the key.
 	Only Only
+
+	// Implied says that the canonical form of settings leaves the key out where
+	// it is at its default, so that it changed the identity of no run when it
+	// came to be.
+	Implied bool
 
 	Says string // one line for help
 }
@@ -59,6 +64,8 @@ var Keys = []Key{
 	{Path: "predictor", Default: true, Says: "whether the online network ends in a predictor; simclr has none"},
 	whole("batch", 128, 1, 65536, "images a step; each is seen in two views"),
 	whole("epochs", 20, 1, 1_000_000, "passes over the training images"),
+	implied(oneOf("stop_when", "whether a run ends at the first probe, from the second after step 0 on, at which it has collapsed; "+
+		"one below the threshold from step 0 on trains to its end, for it may still separate", "never", "collapsed")),
 
 	oneOf("optimizer.name", "the optimizer", "sgd", "lars", "adam"),
 	above(number("optimizer.lr", 0.1, 0, 1000, "peak learning rate, not scaled by the batch")),
@@ -66,6 +73,7 @@ var Keys = []Key{
 	below(number("optimizer.momentum", 0.9, 0, 1, "momentum; of Adam, the decay rate of the first moment")),
 	number("optimizer.trust", 0.001, 0, 1000, "trust coefficient of LARS, which needs it above 0; the others have none"),
 	number("optimizer.warmup", 0.1, 0, 1, "share of the steps in which the learning rate rises to its peak"),
+	implied(oneOf("optimizer.schedule", "how the learning rate goes after the warm-up: down to 0 along a cosine, or not at all", "cosine", "constant")),
 
 	number("target.tau", 0.99, 0, 1, "base decay rate of the target's moving average; 1 = a fixed random target"),
 	oneOf("target.schedule", "how the decay rate goes: up to 1 along a cosine, or not at all", "cosine", "constant"),
@@ -110,6 +118,8 @@ func number(path string, def, min, max float64, says string) Key {
 func above(k Key) Key { k.OpenMin = true; return k }
 func below(k Key) Key { k.OpenMax = true; return k }
 
+func implied(k Key) Key { k.Implied = true; return k }
+
 func only(path, value string, k Key) Key { k.Only = Only{path, value}; return k }
 
 var (
@@ -153,7 +163,12 @@ func Group(path string) []string { return groups[path] }
 // Allows says what the key accepts, as it goes after "must be".
 func (k Key) Allows() string {
 	switch k.Default.(type) {
+	case nil:
+		return "a string, true, false or a finite number"
 	case string:
+		if k.OneOf == nil {
+			return "a string"
+		}
 		quoted := make([]string, len(k.OneOf))
 		for i, s := range k.OneOf {
 			quoted[i] = strconv.Quote(s)
@@ -162,7 +177,13 @@ func (k Key) Allows() string {
 	case bool:
 		return "true or false"
 	case int64:
+		if k.Min == k.Max {
+			return "a whole number"
+		}
 		return fmt.Sprintf("a whole number from %.0f to %.0f", k.Min, k.Max)
+	}
+	if k.Min == k.Max {
+		return "a finite number"
 	}
 	low, high := "at least", "at most"
 	if k.OpenMin {
@@ -178,11 +199,15 @@ func (k Key) Allows() string {
 // accepts. A whole number is fine where any number is.
 func (k Key) Check(v any) (any, error) {
 	ok := false
-	switch k.Default.(type) {
+	want := k.Default
+	if want == nil {
+		want = v
+	}
+	switch want.(type) {
 	case string:
 		var s string
 		s, ok = v.(string)
-		ok = ok && slices.Contains(k.OneOf, s)
+		ok = ok && (k.OneOf == nil || slices.Contains(k.OneOf, s))
 	case bool:
 		_, ok = v.(bool)
 	case int64:
@@ -208,6 +233,9 @@ func (k Key) Check(v any) (any, error) {
 
 // inRange is false for NaN as well.
 func (k Key) inRange(f float64) bool {
+	if k.Min == k.Max {
+		return !math.IsNaN(f) && !math.IsInf(f, 0)
+	}
 	if math.IsNaN(f) || f < k.Min || f > k.Max {
 		return false
 	}

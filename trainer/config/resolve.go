@@ -56,11 +56,20 @@ var normPaths = [3]string{"norm.encoder", "norm.projector", "norm.predictor"}
 // The problems are sorted by path. Where there are any, the settings are of no
 // use.
 func Resolve(s Settings) (Settings, []Problem) {
-	r := resolver{raw: s, out: make(Settings, len(Keys))}
+	out := make(Settings, len(Keys))
+	problems := ResolveInto(out, s)
+	return out, problems
+}
+
+// ResolveInto is Resolve with the result in out, which it empties first:
+// whoever resolves many settings makes one map for them.
+func ResolveInto(out, s Settings) []Problem {
+	clear(out)
+	r := resolver{raw: s, out: out}
 	r.fill()
 	r.combine()
 	slices.SortFunc(r.problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
-	return r.out, r.problems
+	return r.problems
 }
 
 type resolver struct {

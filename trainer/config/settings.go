@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +20,13 @@ type Settings map[string]any
 // of a table side by side.
 var sortedKeys []jsonKey
 
+// leastKeys is how many keys resolved settings have at least: the others are
+// for other settings only.
+var leastKeys int
+
 type jsonKey struct {
 	path, group, name string // group is empty for a key outside any table
+	implied           any    // the value that is left out, nil if there is none
 }
 
 func init() {
@@ -29,25 +35,37 @@ func init() {
 		if !nested {
 			group, name = "", k.Path
 		}
-		sortedKeys = append(sortedKeys, jsonKey{k.Path, group, name})
+		if k.Only == (Only{}) {
+			leastKeys++
+		}
+		j := jsonKey{path: k.Path, group: group, name: name}
+		if k.Implied {
+			j.implied = k.Default
+		}
+		sortedKeys = append(sortedKeys, j)
 	}
 	slices.SortFunc(sortedKeys, func(a, b jsonKey) int { return strings.Compare(a.path, b.path) })
 }
 
 // JSON writes resolved settings in their one canonical form: nested, keys
-// sorted, no spaces. Identities hash it, so it must never change for equal
-// settings.
+// sorted, no spaces, no implied key at its default. Identities hash it, so it
+// must never change for equal settings.
 func (s Settings) JSON() []byte {
 	return s.AppendJSON(make([]byte, 0, 1024))
 }
 
 // AppendJSON is JSON at the end of b.
 func (s Settings) AppendJSON(b []byte) []byte {
+	start := len(b)
 	b = append(b, '{')
-	group := ""
+	group, known := "", 0
 	for _, k := range sortedKeys {
 		v, ok := s[k.path]
 		if !ok {
+			continue
+		}
+		known++
+		if k.implied != nil && v == k.implied {
 			continue
 		}
 		if group != "" && k.group != group {
@@ -63,17 +81,68 @@ func (s Settings) AppendJSON(b []byte) []byte {
 		b = append(append(append(b, '"'), k.name...), `":`...)
 		b = appendValue(b, v)
 	}
+	if known < len(s) || known < leastKeys { // an external trainer's implies nothing, whatever its keys are called
+		return s.appendForeign(b[:start])
+	}
 	if group != "" {
 		b = append(b, '}')
 	}
 	return append(b, '}')
 }
 
-// appendValue relies on the allowed strings being plain ASCII.
+// appendForeign writes settings with other keys than Keys, those of an
+// external trainer, whose tables may be nested to any depth. No key is the
+// table of another.
+func (s Settings) appendForeign(b []byte) []byte {
+	b = append(b, '{')
+	var open []string // the tables around the last key
+	for _, path := range slices.Sorted(maps.Keys(s)) {
+		parts := strings.Split(path, ".")
+		tables := parts[:len(parts)-1]
+		same := 0
+		for same < min(len(open), len(tables)) && open[same] == tables[same] {
+			same++
+		}
+		for range open[same:] {
+			b = append(b, '}')
+		}
+		if last := b[len(b)-1]; last != '{' {
+			b = append(b, ',')
+		}
+		for _, t := range tables[same:] {
+			b = append(appendString(b, t), ":{"...)
+		}
+		open = tables
+		b = append(appendString(b, parts[len(parts)-1]), ':')
+		b = appendValue(b, s[path])
+	}
+	for range open {
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+// appendString writes a JSON string, valid UTF-8, with as few escapes as there
+// may be.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = fmt.Appendf(b, "\\u%04x", c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
 func appendValue(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
-		return strconv.AppendQuote(b, v)
+		return appendString(b, v)
 	case bool:
 		return strconv.AppendBool(b, v)
 	case int64:
@@ -104,8 +173,8 @@ func (c Config) JSON() []byte {
 }
 
 // Parse reads what Settings.JSON wrote. It accepts nothing else: every key
-// of resolved settings must be there, none other, and resolving must change
-// nothing.
+// of resolved settings must be there but for implied ones at their defaults,
+// none other, and resolving must change nothing.
 func Parse(text []byte) (Config, error) {
 	settings, err := parseSettings(text)
 	if err != nil {
@@ -119,6 +188,9 @@ func Parse(text []byte) (Config, error) {
 		v, ok := settings[k.Path]
 		want, meant := resolved[k.Path]
 		switch {
+		case k.Implied && !ok: // at its default, which resolving has filled in
+		case k.Implied && v == k.Default:
+			return Config{}, fmt.Errorf("configuration: %s = %s is the default, which is left out", k.Path, show(v))
 		case meant && !ok:
 			return Config{}, fmt.Errorf("configuration: %s is missing", k.Path)
 		case ok && !meant:

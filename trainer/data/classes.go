@@ -37,9 +37,10 @@ var imageFolder = source{
 const imageFolderGet = "Put PNG or JPEG images into FOLDER/train/CLASS and FOLDER/test/CLASS and name FOLDER by --data or ABLATE_DATA"
 
 const (
-	maxClasses = 256     // labels are bytes
-	maxPixels  = 1 << 27 // of an image file: a damaged header must not ask for all memory
-	maxNamed   = 10      // names in one error
+	maxClasses = 256      // labels are bytes
+	maxPixels  = 1 << 27  // of an image file: a damaged header must not ask for all memory
+	maxDensity = 8 * 1032 // pixels in a byte of a file: deflate saves that much of PNG's single bits, JPEG stays below
+	maxNamed   = 10       // names in one error
 )
 
 // listClassFolders returns the paths of the images below root: those of
@@ -252,8 +253,12 @@ func decodeImage(raw []byte) (image.Image, error) {
 	if err != nil {
 		return nil, explained(err)
 	}
-	if n := int64(header.Width) * int64(header.Height); n < 1 || n > maxPixels {
+	n := int64(header.Width) * int64(header.Height)
+	if n < 1 || n > maxPixels {
 		return nil, fmt.Errorf("%dx%d pixels; an image may have 1 to %d", header.Width, header.Height, maxPixels)
+	}
+	if n > maxDensity*int64(len(raw)) {
+		return nil, fmt.Errorf("it is truncated: %dx%d pixels do not fit into %d bytes", header.Width, header.Height, len(raw))
 	}
 	img, _, err := image.Decode(bytes.NewReader(raw))
 	return img, explained(err)

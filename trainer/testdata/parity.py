@@ -223,10 +223,12 @@ def objective(config, state, views):
 
 
 def learning_rate(c, step, steps):
-    """A linear warm-up, then a cosine to zero."""
+    """A linear warm-up, then a cosine to zero, or nothing."""
     warm = math.floor(c["warmup"] * steps + 0.5)
     if step < warm:
         return c["lr"] * (step + 1) / warm
+    if c.get("schedule") == "constant":  # left out where it is a cosine
+        return c["lr"]
     return c["lr"] * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
 
 
