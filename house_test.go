@@ -19,8 +19,8 @@ var rooms = map[string][]string{
 	".":                         {"orchestrator/cli"},
 	"ablations":                 {"trainer/config"},
 	"bench":                     {},
-	"orchestrator":              {"ablations", "orchestrator/engine", "orchestrator/worker", "results", "results/journal", "trainer/config", "words"},
-	"orchestrator/cli":          {"ablations", "orchestrator", "orchestrator/...", "reports", "results", "trainer", "trainer/...", "words"},
+	"orchestrator":              {"ablations", "orchestrator/engine", "orchestrator/worker", "results", "results/journal", "trainer/checkpoint", "trainer/config", "words"},
+	"orchestrator/cli":          {"ablations", "orchestrator", "orchestrator/...", "reports", "results", "results/journal", "trainer", "trainer/...", "words"},
 	"orchestrator/engine":       {},
 	"orchestrator/engine/local": {"orchestrator/engine", "orchestrator/worker"},
 	"orchestrator/worker":       {"results", "results/journal", "trainer", "trainer/..."},
@@ -50,6 +50,7 @@ var homes = map[string][]string{
 	"gonum.org/v1/gonum/stat":          {"reports/stats"},
 	"gorgonia.org/":                    {"trainer", "trainer/net", "trainer/op"},
 	"github.com/rogpeppe/go-internal/": {}, // tests only
+	"github.com/santhosh-tekuri/":      {}, // tests only
 }
 
 // TestImportsPointDown keeps the house in order: no package imports one that

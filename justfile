@@ -14,6 +14,16 @@ default:
 build:
     go build -tags '{{ tags }}' -trimpath -o bin/ablate .
 
+# install the program, its manual page and the shells' completions below PREFIX
+install prefix='/usr/local': build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    install -D bin/ablate "$1/bin/ablate"
+    bin/ablate man | install -Dm644 /dev/stdin "$1/share/man/man1/ablate.1"
+    bin/ablate completion bash | install -Dm644 /dev/stdin "$1/share/bash-completion/completions/ablate"
+    bin/ablate completion zsh | install -Dm644 /dev/stdin "$1/share/zsh/site-functions/_ablate"
+    bin/ablate completion fish | install -Dm644 /dev/stdin "$1/share/fish/vendor_completions.d/ablate.fish"
+
 # train the study "quick" on Fashion-MNIST and report what came out (minutes)
 demo: build
     bin/ablate run quick --out "${ABLATE_STORE:-.ablate}/report"
@@ -51,6 +61,15 @@ bench-torch *ARGS: build
 # measure the kernels, ops and augmentations; ARGS go to go test
 bench-go pattern='.' *ARGS:
     go test -tags '{{ tags }}' -run '^$' -benchmem -bench "$@" ./trainer/...
+
+# fuzz every parser and reader for TIME each (as in 30s, 10m); findings stay in testdata/fuzz
+fuzz time='1m':
+    #!/usr/bin/env bash
+    set -euo pipefail
+    grep -ro --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sort | while IFS=: read -r file name; do
+        echo "${file%/*} ${name#func }"
+        go test -tags '{{ tags }}' -run '^$' -fuzz "^${name#func }\$" -fuzztime "$1" -fuzzminimizetime 20x "${file%/*}" </dev/null
+    done
 
 # check format, vet and staticcheck, with and without oneDNN
 lint:

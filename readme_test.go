@@ -17,8 +17,16 @@ func TestReadmeStudy(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 1 {
-		t.Fatalf("%d TOML blocks, want 1", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("%d TOML blocks, want 3", len(blocks))
+	}
+	for i, rest := range map[int]string{
+		1: "[axes]\nnorm = [\"bn\", \"init\", \"gn+ws\"]\npredictor = [true, false]\nencoder.width = [8, 16, 32]\n",
+		2: "[base]\nlr = 1\n",
+	} {
+		if _, err := ablations.Parse("README.md", []byte(string(blocks[i][1])+rest), nil); err != nil {
+			t.Errorf("block %d, with axes: %v", i+1, err)
+		}
 	}
 	study, err := ablations.Parse("README.md", blocks[0][1], nil)
 	if err != nil {

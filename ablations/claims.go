@@ -9,6 +9,20 @@ import (
 	"ablate/trainer/config"
 )
 
+var (
+	claimKeys = []string{"id", "says", "paper", "all"}
+	paperKeys = []string{"value", "against", "unit", "where"}
+
+	// partKeys are the keys of each kind of part.
+	partKeys = map[PartKind][]string{
+		Collapsed:    {"collapsed"},
+		NotCollapsed: {"not_collapsed"},
+		Greater:      {"metric", "greater", "by"},
+		Equivalent:   {"metric", "equivalent", "margin"},
+	}
+	kinds = []PartKind{Collapsed, NotCollapsed, Greater, Equivalent}
+)
+
 // claims reads the claims. It comes after the cells, which they select.
 func (p *parser) claims(root *node) {
 	n := root.fields["claims"]
@@ -36,7 +50,7 @@ func (p *parser) claims(root *node) {
 }
 
 func (p *parser) claim(t *node) Claim {
-	f := p.fields(t, "a claim", "id", "says", "paper", "all")
+	f := p.fields(t, "a claim", claimKeys...)
 	f.need("id", "says", "all")
 	c := Claim{ID: f.filled("id"), Says: f.filled("says"), Line: t.line}
 	if n := f.get("paper", kindTable); n != nil {
@@ -73,8 +87,8 @@ func (f fields) filled(name string) string {
 }
 
 func (p *parser) paper(t *node) *Paper {
-	f := p.fields(t, "paper", "value", "against", "unit", "where")
-	f.need("value", "against", "unit", "where")
+	f := p.fields(t, "paper", paperKeys...)
+	f.need(paperKeys...)
 	return &Paper{
 		Value: f.finite("value"), Against: f.finite("against"),
 		Unit: f.text("unit"), Where: f.text("where"),
@@ -101,13 +115,13 @@ const partKinds = "a part is { collapsed = [cells] }, { not_collapsed = [cells] 
 // it has.
 func (p *parser) part(t *node) Part {
 	var found []PartKind
-	for _, k := range []PartKind{Collapsed, NotCollapsed, Greater, Equivalent} {
+	for _, k := range kinds {
 		if t.fields[string(k)] != nil {
 			found = append(found, k)
 		}
 	}
 	if len(found) != 1 {
-		f := p.fields(t, "a part", "collapsed", "not_collapsed", "metric", "greater", "by", "equivalent", "margin")
+		f := p.fields(t, "a part", allPartKeys()...)
 		// An unknown key was reported, and is what keeps the kind from us.
 		if len(found) > 1 || !slices.ContainsFunc(t.keys, func(k string) bool { return !isPartKey(k) }) {
 			p.at(f.t.line, "a part must have exactly one of collapsed, not_collapsed, greater and equivalent; %s", partKinds)
@@ -117,24 +131,34 @@ func (p *parser) part(t *node) Part {
 	part := Part{Kind: found[0]}
 	switch part.Kind {
 	case Greater:
-		f := p.fields(t, "a greater part", "metric", "greater", "by")
+		f := p.fields(t, "a greater part", partKeys[Greater]...)
 		p.comparison(&part, f)
 		part.By = f.threshold("by", false)
 	case Equivalent:
-		f := p.fields(t, "an equivalent part", "metric", "equivalent", "margin")
+		f := p.fields(t, "an equivalent part", partKeys[Equivalent]...)
 		p.comparison(&part, f)
 		f.need("margin")
 		part.Margin = f.threshold("margin", true)
 	default:
-		f := p.fields(t, "a "+string(part.Kind)+" part", string(part.Kind))
+		f := p.fields(t, "a "+string(part.Kind)+" part", partKeys[part.Kind]...)
 		part.Cells = p.selectors(f, part.Kind)
 	}
 	return part
 }
 
-func isPartKey(k string) bool {
-	return slices.Contains([]string{"collapsed", "not_collapsed", "metric", "greater", "by", "equivalent", "margin"}, k)
+// allPartKeys are the keys of all kinds, once each.
+func allPartKeys() (keys []string) {
+	for _, kind := range kinds {
+		for _, k := range partKeys[kind] {
+			if !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
 }
+
+func isPartKey(k string) bool { return slices.Contains(allPartKeys(), k) }
 
 // threshold reads a number from 0 on, or above 0.
 func (f fields) threshold(name string, open bool) float64 {
@@ -158,8 +182,8 @@ func (f fields) threshold(name string, open bool) float64 {
 // comparison reads metric and the two cells of a comparison.
 func (p *parser) comparison(part *Part, f fields) {
 	f.need("metric")
-	part.Metric = f.text("metric")
-	if n := f.t.fields["metric"]; n != nil && n.kind == kindString {
+	part.Metric = f.filled("metric")
+	if n := f.t.fields["metric"]; n != nil && n.kind == kindString && p.study.Trainer == nil {
 		if _, ok := config.MetricByName(part.Metric); !ok {
 			p.at(n.line, "%s", unknown("metric", part.Metric, metricNames(), "the metrics are"))
 		}
@@ -236,20 +260,23 @@ func (p *parser) mayBeLost(selector string) bool {
 
 // selectCell returns the cell of a selector without its @.
 func (p *parser) selectCell(name string) (cell int, message string) {
-	if strings.Contains(name, "=") {
+	if strings.Contains(name, "=") || name == bareName && p.bareIsCenter() {
 		return p.selectByLevels(name)
 	}
-	var cells []int
+	var found [][]int // the levels of what the name may mean
 	var meanings []string
-	if len(p.axes) == 0 && name == "base" {
-		cells, meanings = append(cells, 0), append(meanings, "base")
+	if len(p.axes) == 0 && name == "base" || name == baselineName && len(p.axes) > 1 && p.study.Expand != Product {
+		found, meanings = append(found, make([]int, len(p.axes))), append(meanings, name)
 	}
-	stride := len(p.index)
-	for _, a := range p.axes {
-		stride /= len(a.levels)
-		if l := a.level(name); l >= 0 {
-			cells = append(cells, l*stride)
-			meanings = append(meanings, a.name+"="+name)
+	for i, a := range p.axes {
+		l := a.level(name)
+		if l < 0 {
+			continue
+		}
+		digits := make([]int, len(p.axes))
+		p.factorOf[i].set(digits, l)
+		if !slices.ContainsFunc(found, func(d []int) bool { return slices.Equal(d, digits) }) { // zipped axes may share names
+			found, meanings = append(found, digits), append(meanings, a.name+"="+name)
 		}
 	}
 	extra := slices.IndexFunc(p.cells, func(l *layer) bool { return l.name == name })
@@ -257,22 +284,45 @@ func (p *parser) selectCell(name string) (cell int, message string) {
 		meanings = append(meanings, "the named cell")
 	}
 	switch {
-	case len(cells) == 0 && extra >= 0:
+	case len(found) == 0 && extra >= 0:
 		return len(p.study.Cells) - len(p.cells) + extra, ""
-	case len(cells) == 0:
+	case len(found) == 0:
 		return 0, p.unknownCell(name)
 	case len(meanings) > 1:
 		return 0, fmt.Sprintf("%q is ambiguous: it is %s; give one of them another name, or write axis=level", name, strings.Join(meanings, " and "))
 	}
-	return p.cellAt(cells[0], name)
+	return p.cellAt(found[0], name)
+}
+
+// bareIsCenter reports whether selectors may begin with "bare".
+func (p *parser) bareIsCenter() bool { return p.study.Expand == AddOneIn && len(p.axes) > 1 }
+
+// bare returns the levels of the bare cell: the last of every axis that may
+// vary there.
+func (p *parser) bare() []int {
+	digits := make([]int, len(p.axes))
+	for _, f := range p.factors {
+		f.set(digits, f.levels-1)
+	}
+	p.hold(digits)
+	return digits
 }
 
 // selectByLevels reads axis=level,...; the axes that it does not name are at
-// their baseline.
+// their baseline, or after a first "bare" at their last level. An axis brings
+// along those that are zipped to it.
 func (p *parser) selectByLevels(text string) (cell int, message string) {
-	levels := make([]int, len(p.axes))
+	digits := make([]int, len(p.axes))
 	named := make([]bool, len(p.axes))
-	for pair := range strings.SplitSeq(text, ",") {
+	rest := text
+	if begin, after, more := strings.Cut(text, ","); strings.TrimSpace(begin) == bareName && p.bareIsCenter() {
+		digits = p.bare()
+		if !more {
+			return p.cellAt(digits, text)
+		}
+		rest = after
+	}
+	for pair := range strings.SplitSeq(rest, ",") {
 		a, l, ok := strings.Cut(pair, "=")
 		if !ok {
 			return 0, fmt.Sprintf("%q must be axis=level pairs with commas between them", text)
@@ -284,36 +334,45 @@ func (p *parser) selectByLevels(text string) (cell int, message string) {
 		if named[axis] {
 			return 0, fmt.Sprintf("%q names the axis %s twice", text, p.axes[axis].name)
 		}
-		levels[axis], named[axis] = level, true
+		for _, other := range p.factorOf[axis].axes {
+			if named[other] && digits[other] != level {
+				return 0, fmt.Sprintf("%q contradicts zip: %s=%s goes with %s=%s", text,
+					p.axes[axis].name, p.axes[axis].levels[level].name, p.axes[other].name, p.axes[other].levels[level].name)
+			}
+		}
+		named[axis] = true
+		p.factorOf[axis].set(digits, level)
 	}
-	combination := 0
-	for i, a := range p.axes {
-		combination = combination*len(a.levels) + levels[i]
-	}
-	return p.cellAt(combination, text)
+	return p.cellAt(digits, text)
 }
 
 // cellAt returns the cell of a combination, which a claim calls name.
-func (p *parser) cellAt(combination int, name string) (cell int, message string) {
-	cell = p.index[combination]
-	if cell != notACell {
+func (p *parser) cellAt(digits []int, name string) (cell int, message string) {
+	cell, ok := p.index[digitsKey(digits)]
+	if ok {
 		return cell, ""
 	}
-	if full := p.combinationName(combination); full != name {
-		return 0, fmt.Sprintf("%s means %s, which exclude takes out", name, full)
+	full := p.cellName(digits)
+	if p.study.Expand != Product {
+		full = p.steps("", digits, nil)
 	}
-	return 0, fmt.Sprintf("cell %s is excluded", name)
-}
-
-// combinationName is the name that the cell of a combination has, or would
-// have.
-func (p *parser) combinationName(combination int) string {
-	levels := make([]string, len(p.axes))
-	for i, a := range slices.Backward(p.axes) {
-		levels[i] = a.levels[combination%len(a.levels)].name
-		combination /= len(a.levels)
+	what := name + " means " + full + ", which"
+	if full == name {
+		what = "cell " + name
 	}
-	return p.cellName(levels)
+	switch held := slices.Clone(digits); {
+	case p.excluded(digits) && full == name:
+		return 0, what + " is excluded"
+	case p.excluded(digits):
+		return 0, what + " exclude takes out"
+	case p.hold(held):
+		i := 0
+		for digits[i] == held[i] {
+			i++
+		}
+		return 0, fmt.Sprintf("%s is not there: axis %s varies only where the when at line %d matches", what, p.axes[i].name, p.factorOf[i].only[0].line)
+	}
+	return 0, fmt.Sprintf("%s is not there: expand = %q with order = %d leaves it out", what, p.study.Expand, p.order)
 }
 
 // unknownCell says that no cell is called name, and what stands for a cell by
@@ -342,6 +401,12 @@ func (p *parser) unknownCell(name string) string {
 				add(l.name, a.name+"="+l.name)
 			}
 		}
+	}
+	if p.study.Expand != Product && len(p.axes) > 1 {
+		add(baselineName, baselineName)
+	}
+	if p.bareIsCenter() {
+		add(bareName, bareName)
 	}
 	for _, c := range p.cells {
 		add(c.name, c.name)

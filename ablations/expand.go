@@ -2,7 +2,7 @@ package ablations
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"hash"
 	"slices"
 	"strings"
 
@@ -14,28 +14,28 @@ const notACell = -1
 
 // expand turns base, axes and named cells into cells, and checks each.
 func (p *parser) expand() {
-	combinations := 1
-	for _, a := range p.axes {
-		combinations *= len(a.levels)
-		if combinations > maxCells {
-			break
-		}
+	zipped := p.resolveZips()
+	p.resolveExcludes()
+	if whens := p.resolveWhens(); !whens || !zipped || p.unclear {
+		p.partial = true
+		return
 	}
+	combinations := p.size()
 	runs := (combinations + len(p.cells)) * max(1, len(p.study.Seeds))
 	if combinations+len(p.cells) > maxCells || runs > maxRuns {
 		p.partial = true
 		p.at(p.largestAxis(), "the study has more than %d cells or %d runs; give it fewer levels or seeds", maxCells, maxRuns)
 		return
 	}
-	p.resolveExcludes()
 	e := p.newExpansion(combinations)
-	e.axesCells(combinations)
+	e.axesCells()
 	e.namedCells()
 	e.reportFindings()
 	e.idleOverrides()
 	p.uselessExcludes()
+	p.uselessWhens()
 	p.idleLevels()
-	p.identicalLevels()
+	e.identicalLevels()
 }
 
 // largestAxis returns the line of the axis with the most levels.
@@ -53,12 +53,23 @@ func (p *parser) largestAxis() int {
 type expansion struct {
 	*parser
 	common []*layer // what every cell begins with: base and overrides
-	start  config.Settings
+	source *source
 
-	scratch config.Settings // the cell's settings as written
-	json    []byte
-	seen    map[[sha256.Size]byte]int // first cell with these settings
-	uses    []map[string]*use         // what becomes of each key of override i
+	// Of the cell at hand: its settings as written and resolved, and the hash
+	// of these.
+	written, resolved config.Settings
+	json              []byte
+	hash              hash.Cloner
+	judgeable         bool // nothing is wrong with it
+
+	seen map[[16]byte]int // first cell with these settings, by half of their hash
+	data map[config.Data]*config.Data
+	uses []map[string]*use // what becomes of each key of override i
+
+	// Shared by all cells, one piece each.
+	levels []string
+	over   []config.Settings
+	digits []int // of the axes' cells, len(axes) each
 
 	findings []*finding
 	byCause  map[cause]*finding
@@ -68,21 +79,20 @@ type expansion struct {
 func (p *parser) newExpansion(combinations int) *expansion {
 	e := &expansion{
 		parser: p, common: append([]*layer{p.base}, p.sets...),
-		start: config.Settings{}, scratch: config.Settings{},
-		seen:    make(map[[sha256.Size]byte]int, combinations),
+		source:  &source{p.vocab, config.Settings{}},
+		written: config.Settings{}, resolved: config.Settings{}, hash: sha256.New().(hash.Cloner),
+		seen: make(map[[16]byte]int, combinations), data: map[config.Data]*config.Data{},
+		levels: make([]string, 0, combinations*len(p.axes)), over: make([]config.Settings, 0, combinations*len(p.axes)),
+		digits:  make([]int, 0, combinations*len(p.axes)),
 		byCause: map[cause]*finding{}, alone: map[cause]bool{},
 	}
 	for _, l := range e.common {
-		e.start.Apply(l.set)
+		e.source.start.Apply(l.set)
 	}
 	for _, l := range p.sets {
-		uses := map[string]*use{}
-		for key := range l.lines {
-			uses[key] = &use{}
-		}
-		e.uses = append(e.uses, uses)
+		e.uses = append(e.uses, newUses(l))
 	}
-	p.index = make([]int, combinations)
+	p.index = make(map[string]int, combinations)
 	p.study.Cells = make([]Cell, 0, combinations+len(p.cells))
 	p.study.Axes = make([]Axis, len(p.axes))
 	for i, a := range p.axes {
@@ -94,53 +104,79 @@ func (p *parser) newExpansion(combinations int) *expansion {
 	return e
 }
 
-// axesCells adds the axes' cells, the first axis slowest.
-func (e *expansion) axesCells(combinations int) {
-	digits := make([]int, len(e.axes)) // the current level of each axis
+// axesCells adds the axes' cells.
+func (e *expansion) axesCells() {
 	layers := make([]*layer, len(e.axes))
-	for i := range combinations {
-		e.index[i] = notACell
-		if !e.excluded(digits) {
-			levels := make([]string, len(e.axes))
-			for a, d := range digits {
-				layers[a] = e.axes[a].levels[d]
-				levels[a] = layers[a].name
-			}
-			e.index[i] = len(e.study.Cells)
-			e.add(Cell{Name: e.cellName(levels), Levels: levels}, layers)
+	e.combinations(func(digits []int) {
+		if e.excluded(digits) {
+			return
 		}
-		for a := len(digits) - 1; a >= 0; a-- {
-			digits[a]++
-			if digits[a] < len(e.axes[a].levels) {
-				break
-			}
-			digits[a] = 0
+		first := len(e.levels)
+		layers = layers[:0]
+		for a, d := range digits {
+			layers = append(layers, e.axes[a].levels[d])
+			e.levels = append(e.levels, e.axes[a].levels[d].name)
 		}
-	}
+		for _, w := range e.whens {
+			if w.match.matches(digits) {
+				layers = append(layers, w.also)
+			}
+		}
+		e.index[digitsKey(digits)] = len(e.study.Cells)
+		e.digits = append(e.digits, digits...)
+		e.add(Cell{Name: e.cellName(digits), Levels: e.levels[first:len(e.levels):len(e.levels)]}, layers)
+		e.useWhens(digits, layers)
+	})
 }
 
+// The names of cells where not all combinations are cells: what follows is how
+// they differ from these two.
+const (
+	baselineName = "baseline"
+	bareName     = "bare"
+)
+
 // cellName is the level's name on a single axis, else "axis=level,...".
-func (p *parser) cellName(levels []string) string {
-	switch len(levels) {
-	case 0:
+// Where cells are one or two steps away from a center, a name has these steps
+// alone: it is a selector too, whose other axes are at their baseline, or
+// after "bare" at their last level.
+func (p *parser) cellName(digits []int) string {
+	switch {
+	case len(digits) == 0:
 		return "base"
-	case 1:
-		return levels[0]
+	case len(digits) == 1:
+		return p.axes[0].levels[digits[0]].name
+	case p.study.Expand == Product:
+		return p.steps("", digits, nil)
+	case !slices.ContainsFunc(digits, func(d int) bool { return d != 0 }):
+		return baselineName
+	case p.study.Expand == LeaveOneOut:
+		return p.steps("", digits, make([]int, len(digits)))
 	}
+	return p.steps(bareName, digits, p.bare())
+}
+
+// steps writes the axes on which digits differs from center, or all, after a
+// name to begin with.
+func (p *parser) steps(begin string, digits, center []int) string {
 	var b strings.Builder
-	for i, l := range levels {
-		if i > 0 {
+	b.WriteString(begin)
+	for i, d := range digits {
+		if center != nil && d == center[i] {
+			continue
+		}
+		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteString(p.axes[i].name)
 		b.WriteByte('=')
-		b.WriteString(l)
+		b.WriteString(p.axes[i].levels[d].name)
 	}
 	return b.String()
 }
 
 func (e *expansion) namedCells() {
-	byAxes := map[string]bool{}
+	byAxes := map[string]bool{baselineName: len(e.axes) > 1 && e.study.Expand != Product, bareName: len(e.axes) > 1 && e.study.Expand == AddOneIn}
 	if len(e.cells) > 0 && len(e.axes) < 2 { // longer names hold "=", which no cell's may
 		for _, c := range e.study.Cells {
 			byAxes[c.Name] = true
@@ -156,69 +192,127 @@ func (e *expansion) namedCells() {
 
 // add resolves base, overrides and layers into a cell.
 func (e *expansion) add(c Cell, layers []*layer) {
-	clear(e.scratch)
-	e.scratch.Apply(e.start)
+	first := len(e.over)
 	for _, l := range layers {
-		e.scratch.Apply(l.set)
+		if len(l.set) > 0 {
+			e.over = append(e.over, l.set)
+		}
 	}
-	var problems []config.Problem
-	c.Settings, problems = config.Resolve(e.scratch)
+	c.source, c.over = e.source, e.over[first:len(e.over):len(e.over)]
 	c.SameAs = -1
+	problems := c.resolveInto(e.written, e.resolved)
 	for _, problem := range problems {
 		e.blame(problem, c.Name, layers)
 	}
 	if len(problems) == 0 {
-		e.json = c.Settings.AppendJSON(e.json[:0])
-		digest := sha256.Sum256(e.json)
-		if first, ok := e.seen[digest]; ok {
-			c.SameAs = first
-			c.Settings = e.study.Cells[first].Settings
-		} else {
-			e.seen[digest] = len(e.study.Cells)
-		}
+		e.identify(&c)
 	}
 	isBroken := func(l *layer) bool { return l.broken }
-	judgeable := len(problems) == 0 && !slices.ContainsFunc(e.common, isBroken) && !slices.ContainsFunc(layers, isBroken)
+	e.judgeable = len(problems) == 0 && !slices.ContainsFunc(e.common, isBroken) && !slices.ContainsFunc(layers, isBroken)
 	for _, uses := range e.uses {
-		for key, u := range uses {
-			u.in(c, key, layers, judgeable)
-		}
+		e.see(uses, layers)
 	}
 	e.study.Cells = append(e.study.Cells, c)
 }
 
-// use is what becomes of an override's key.
+// identify finds an earlier cell with the same settings, or begins the
+// identity of the cell's runs.
+func (e *expansion) identify(c *Cell) {
+	e.json = append(e.resolved.AppendJSON(append(e.json[:0], `{"config":`...)), ',')
+	e.hash.Reset()
+	e.hash.Write(e.json)
+	digest := [16]byte(e.hash.Sum(e.json[:0]))
+	if first, ok := e.seen[digest]; ok {
+		c.SameAs = first
+		c.data = e.study.Cells[first].data
+		return
+	}
+	e.seen[digest] = len(e.study.Cells)
+	c.hashed = clone(e.hash)
+	d := dataOf(e.resolved)
+	if e.data[d] == nil {
+		e.data[d] = &d
+	}
+	c.data = e.data[d]
+}
+
+func dataOf(s config.Settings) config.Data {
+	train, _ := s["data.train"].(int64)
+	test, _ := s["data.test"].(int64)
+	name, _ := s["data.name"].(string)
+	return config.Data{Name: name, Train: int(train), Test: int(test)}
+}
+
+// use is what becomes of an override's key, or of a when's.
 type use struct {
 	counts  bool     // in some cell
 	hidden  bool     // some cell sets the key itself
 	reasons []string // why it has no meaning in the others
 }
 
-// in looks at one more cell. In one that is not judgeable, something else is
-// wrong, and nobody knows which keys have a meaning.
-func (u *use) in(c Cell, key string, layers []*layer, judgeable bool) {
-	if u.counts {
-		return
+func newUses(l *layer) map[string]*use {
+	uses := map[string]*use{}
+	for key := range l.lines {
+		uses[key] = &use{}
 	}
-	if slices.ContainsFunc(layers, func(l *layer) bool { return sets(l.set, key) }) {
-		u.hidden = true
-		return
-	}
-	reason := ""
-	if judgeable {
-		reason = c.Settings.Unused(key)
-	}
-	if u.counts = reason == ""; !u.counts && !slices.Contains(u.reasons, reason) {
-		u.reasons = append(u.reasons, reason)
+	return uses
+}
+
+// see looks at the cell at hand, in which layers are over what sets the keys.
+// In one that is not judgeable, something else is wrong, and nobody knows which
+// keys have a meaning.
+func (e *expansion) see(uses map[string]*use, layers []*layer) {
+	for key, u := range uses {
+		switch {
+		case u.counts:
+		case slices.ContainsFunc(layers, func(l *layer) bool { return sets(l.set, key) }):
+			u.hidden = true
+		default:
+			reason := ""
+			if e.judgeable {
+				reason = e.vocab.unused(e.resolved, key)
+			}
+			if u.counts = reason == ""; !u.counts && !slices.Contains(u.reasons, reason) {
+				u.reasons = append(u.reasons, reason)
+			}
+		}
 	}
 }
 
-// why says why the key has no effect in any cell.
-func (u *use) why(key string) string {
+// useWhens looks at what whens do for the cell at hand, which has just been
+// added.
+func (e *expansion) useWhens(digits []int, layers []*layer) {
+	next := len(digits) // the first when in layers
+	for _, w := range e.whens {
+		if !w.match.matches(digits) {
+			continue
+		}
+		w.cells++
+		for _, f := range w.vary {
+			w.varies = w.varies || digits[f.axes[0]] != 0
+		}
+		e.see(w.uses, layers[next+1:])
+		w.changes = w.changes || !e.judgeable || e.differs(layers, next)
+		next++
+	}
+}
+
+// differs reports whether the cell at hand were another one without layer i.
+func (e *expansion) differs(layers []*layer, i int) bool {
+	c := Cell{source: e.source}
+	for _, l := range slices.Concat(layers[:i], layers[i+1:]) {
+		c.over = append(c.over, l.set)
+	}
+	without := config.Settings{}
+	return len(c.resolveInto(config.Settings{}, without)) > 0 || string(without.JSON()) != string(e.resolved.JSON())
+}
+
+// why says why the key has no effect in any cell. others set it instead.
+func (u *use) why(key, others string) string {
 	reasons := u.reasons
 	switch {
 	case len(reasons) == 0:
-		return "every cell sets " + key + " itself"
+		return others + " " + key + " itself"
 	case u.hidden:
 		reasons = append(slices.Clone(reasons), "the other cells set it themselves")
 	}
@@ -243,328 +337,4 @@ func sets(s config.Settings, key string) bool {
 		}
 	}
 	return true
-}
-
-// finding is an impossible combination, with the cells that have it.
-type finding struct {
-	line    int
-	message string
-	cells   []string
-	own     bool // the place says which cell it is
-}
-
-// cause identifies a finding. A combination that a level or named cell brings
-// about all by itself is that layer's; any other is reported once.
-type cause struct {
-	layer   *layer
-	message string
-}
-
-// blame files a problem of a cell under what causes it.
-func (e *expansion) blame(problem config.Problem, cell string, layers []*layer) {
-	key := cause{nil, problem.Message}
-	for _, l := range layers {
-		if e.isAlone(l, problem) {
-			key.layer = l
-			break
-		}
-	}
-	f := e.byCause[key]
-	if f == nil {
-		f = e.newFinding(key.layer, problem, layers)
-		e.byCause[key] = f
-		e.findings = append(e.findings, f)
-	}
-	f.cells = append(f.cells, cell)
-}
-
-// isAlone reports whether a layer has the problem on top of nothing but
-// defaults.
-func (e *expansion) isAlone(l *layer, problem config.Problem) bool {
-	key := cause{l, problem.Message}
-	alone, known := e.alone[key]
-	if !known {
-		alone = has([]*layer{l}, problem)
-		e.alone[key] = alone
-	}
-	return alone
-}
-
-// has reports whether layers, one upon the other, have the problem.
-func has(layers []*layer, problem config.Problem) bool {
-	s := config.Settings{}
-	for _, l := range layers {
-		s.Apply(l.set)
-	}
-	_, problems := config.Resolve(s)
-	return slices.Contains(problems, problem)
-}
-
-func (e *expansion) newFinding(culprit *layer, problem config.Problem, layers []*layer) *finding {
-	all := slices.Concat(e.common, layers)
-	if culprit == nil {
-		culprit = e.culprit(all, problem)
-	}
-	f := &finding{line: culprit.line, message: problem.Message, own: len(layers) == 1 && culprit == layers[0]}
-	switch line, ok := culprit.lines[problem.Path]; {
-	case slices.Contains(e.sets, culprit):
-		f.message = culprit.name + ": " + f.message
-	case ok:
-		f.line = line
-	}
-	return f
-}
-
-// culprit finds the layer without which the problem would not be: an override
-// if it is one, else the last that it takes.
-func (e *expansion) culprit(all []*layer, problem config.Problem) *layer {
-	for i := len(e.sets); i > 0; i-- { // all[0] is the base
-		if !has(slices.Concat(all[:i], all[i+1:]), problem) {
-			return all[i]
-		}
-	}
-	last := len(all)
-	for last > 1 && has(all[:last-1], problem) {
-		last--
-	}
-	return all[last-1]
-}
-
-func (e *expansion) reportFindings() {
-	for _, f := range e.findings {
-		where := ""
-		switch {
-		case len(f.cells) == len(e.study.Cells) || len(f.cells) == 1 && f.own:
-		case len(f.cells) == 1:
-			where = " (cell " + f.cells[0] + ")"
-		default:
-			where = " (cells " + list(f.cells) + ")"
-		}
-		e.at(f.line, "%s%s", f.message, where)
-	}
-}
-
-// idleLevels reports a level's setting that every level of a later axis
-// overrides: it looks as if it did something.
-func (p *parser) idleLevels() {
-	for i, a := range p.axes {
-		told := map[string]bool{}
-		for _, l := range a.levels {
-			for _, key := range sortedKeys(l.lines) {
-				if b := p.hiddenBy(key, p.axes[i+1:]); b != nil && !told[key] {
-					told[key] = true
-					p.at(l.lines[key], "%s has no effect in axis %s: every level of the later axis %s sets it", key, a.name, b.name)
-					a.idle = true
-				}
-			}
-		}
-	}
-}
-
-func (p *parser) hiddenBy(key string, later []*axis) *axis {
-	for _, b := range later {
-		if b.always(key) {
-			return b
-		}
-	}
-	return nil
-}
-
-func sortedKeys(lines map[string]int) []string {
-	keys := make([]string, 0, len(lines))
-	for k := range lines {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// always reports whether every level sets the key.
-func (a *axis) always(key string) bool {
-	for _, l := range a.levels {
-		if l.broken || !sets(l.set, key) {
-			return false
-		}
-	}
-	return true
-}
-
-// identicalLevels reports levels that make no difference whatever the other
-// axes' levels are. Levels that are equal at some of those only share runs
-// there, which is what SameAs is for.
-func (p *parser) identicalLevels() {
-	stride := len(p.index)
-	for _, a := range p.axes {
-		stride /= len(a.levels)
-		if a.idle {
-			continue
-		}
-		first := map[int]int{} // level by the cell that it gives at the baseline
-		for j, l := range a.levels {
-			cell := p.firstCell(j * stride)
-			if l.broken || cell == notACell {
-				continue
-			}
-			i, ok := first[cell]
-			if !ok {
-				first[cell] = j
-			} else if p.sameEverywhere(i, j, stride, len(a.levels)) {
-				p.at(l.line, "level %s of axis %s is identical to level %s at line %d: both give the same settings", l.name, a.name, a.levels[i].name, a.levels[i].line)
-			}
-		}
-	}
-}
-
-// firstCell returns the first cell with the settings of a combination, or
-// notACell.
-func (p *parser) firstCell(combination int) int {
-	i := p.index[combination]
-	if i != notACell && p.study.Cells[i].SameAs >= 0 {
-		return p.study.Cells[i].SameAs
-	}
-	return i
-}
-
-// sameEverywhere compares levels i and j of an axis of n levels over all
-// combinations of the other axes' levels.
-func (p *parser) sameEverywhere(i, j, stride, n int) bool {
-	for c := range p.index {
-		if c/stride%n == j && p.firstCell(c) != p.firstCell(c-(j-i)*stride) {
-			return false
-		}
-	}
-	return true
-}
-
-// idleOverrides reports overrides' keys that change no cell, whatever their
-// values: a report would say that it is about them.
-func (e *expansion) idleOverrides() {
-	for i, s := range e.sets {
-		for _, key := range sortedKeys(s.lines) {
-			if u := e.uses[i][key]; !u.counts && !s.broken {
-				e.at(0, "%s: has no effect: %s", s.name, u.why(key))
-			}
-		}
-	}
-}
-
-// exclusion is one entry of exclude: a level on some axes, or anyLevel.
-type exclusion struct {
-	line    int
-	t       *node
-	levels  []int // nil if the entry is wrong
-	removes bool  // something that no earlier entry removes
-}
-
-const anyLevel = -1
-
-func (p *parser) readExcludes(n *node) {
-	for _, item := range n.items {
-		if item.kind != kindTable {
-			p.at(item.line, `exclude must list tables of axis = level, such as { norm = "none" }, not %s`, item.show())
-			continue
-		}
-		p.excludes = append(p.excludes, &exclusion{line: item.line, t: item})
-	}
-}
-
-func (p *parser) resolveExcludes() {
-	for _, x := range p.excludes {
-		levels := make([]int, len(p.axes))
-		for i := range levels {
-			levels[i] = anyLevel
-		}
-		if len(x.t.keys) == 0 {
-			p.at(x.line, "an entry of exclude must name at least one axis")
-		} else if p.resolveExclude(levels, x.t, "") {
-			x.levels = levels
-		}
-	}
-}
-
-// resolveExclude reads axis = level pairs; the axis may be a dotted path.
-func (p *parser) resolveExclude(levels []int, t *node, prefix string) bool {
-	ok := true
-	for _, name := range t.keys {
-		n, path := t.fields[name], prefix+name
-		if n.kind == kindTable {
-			ok = p.resolveExclude(levels, n, path+".") && ok
-			continue
-		}
-		axis, level, message := p.findLevel(path, config.Print(n.plain()))
-		if message != "" {
-			ok = false
-			if !p.partial && !p.lost[path] {
-				p.at(n.line, "%s", message)
-			}
-			continue
-		}
-		levels[axis] = level
-	}
-	return ok
-}
-
-// findLevel returns the positions of an axis and its level, or says what is
-// wrong.
-func (p *parser) findLevel(axisName, levelName string) (axis, level int, message string) {
-	names := make([]string, len(p.axes))
-	for i, a := range p.axes {
-		names[i] = a.name
-	}
-	axis = slices.Index(names, axisName)
-	if axis < 0 {
-		return 0, 0, unknown("axis", axisName, names, "the axes are")
-	}
-	level = p.axes[axis].level(levelName)
-	if level < 0 {
-		return 0, 0, unknown("level", levelName, layerNames(p.axes[axis].levels), "axis "+axisName+" has")
-	}
-	return axis, level, ""
-}
-
-// unknown says that there is no such name, and which ones there are.
-func unknown(what, name string, names []string, have string) string {
-	message := fmt.Sprintf("unknown %s %q", what, name)
-	if near := config.Near(name, names); len(near) > 0 {
-		return message + "; did you mean " + strings.Join(near, " or ") + "?"
-	}
-	if len(names) == 0 {
-		return message + "; there is none"
-	}
-	return message + "; " + have + " " + list(names)
-}
-
-// excluded reports whether some entry of exclude matches the levels.
-func (p *parser) excluded(levels []int) bool {
-	for _, x := range p.excludes {
-		if x.matches(levels) {
-			x.removes = true
-			return true
-		}
-	}
-	return false
-}
-
-func (x *exclusion) matches(levels []int) bool {
-	for i, l := range x.levels {
-		if l != anyLevel && l != levels[i] {
-			return false
-		}
-	}
-	return x.levels != nil
-}
-
-// uselessExcludes also protects the baseline, which everything is compared
-// with.
-func (p *parser) uselessExcludes() {
-	baseline := make([]int, len(p.axes))
-	for _, x := range p.excludes {
-		switch {
-		case x.levels == nil:
-		case x.matches(baseline):
-			p.at(x.line, "this entry excludes the baseline, the first level of every axis; reorder the levels or exclude less")
-		case !x.removes:
-			p.at(x.line, "this entry excludes nothing that earlier entries do not exclude already; remove it")
-		}
-	}
 }

@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"ablate/trainer/config"
 )
@@ -17,16 +19,24 @@ const (
 	maxRuns  = 1_000_000
 )
 
+// defaultAlpha is the level of the claims' tests.
+const defaultAlpha = 0.05
+
 // MaxSeed is the largest seed; the smallest is 1.
 const MaxSeed = 1<<31 - 1
 
-var rootKeys = []string{"name", "title", "source", "seeds", "alpha", "exclude", "base", "axes", "cells", "claims"}
+var rootKeys = []string{"name", "title", "source", "seeds", "alpha", "exclude", "zip", "expand", "order",
+	"timeout", "memory", "trainer", "base", "axes", "when", "cells", "claims"}
+
+// overridable are the root keys that an override may set: they change neither
+// what the cells are nor what is said of them.
+var overridable = []string{"seeds", "timeout", "memory"}
 
 // Parse reads a study from text, lays the overrides sets ("key=value") over
 // its base, and expands it. file is what errors call it. If anything is wrong,
 // the error is Errors: all of them, sorted by line.
 func Parse(file string, text []byte, sets []string) (*Study, error) {
-	p := &parser{problems: problems{file: file}, lost: map[string]bool{}}
+	p := &parser{problems: problems{file: file}, vocab: embedded{}, lost: map[string]bool{}}
 	p.study = &Study{File: file, Text: text, Sets: sets}
 	root := readTOML(&p.problems, text)
 	if root == nil {
@@ -34,7 +44,11 @@ func Parse(file string, text []byte, sets []string) (*Study, error) {
 	}
 	p.root(root)
 	p.overrides(sets)
+	if _, isFree := p.vocab.(free); isFree {
+		p.oneType()
+	}
 	p.expand()
+	p.placeholders()
 	p.claims(root)
 	if err := p.err(); err != nil {
 		return nil, err
@@ -45,19 +59,29 @@ func Parse(file string, text []byte, sets []string) (*Study, error) {
 // parser holds a study on its way from text to cells.
 type parser struct {
 	problems
-	study *Study
+	study   *Study
+	vocab   vocabulary
+	command *node // of an external trainer
 
-	base     *layer
-	sets     []*layer // the overrides, one each
-	axes     []*axis
-	cells    []*layer // the named cells
-	excludes []*exclusion
-	index    []int // position in study.Cells of each combination of levels, or notACell
+	base       *layer
+	sets       []*layer // the overrides, one each
+	axes       []*axis
+	cells      []*layer // the named cells
+	excludes   []*exclusion
+	zips       []*node
+	whens      []*when
+	whenFields []fields
+	order      int
+
+	factors  []*factor
+	factorOf []*factor      // by axis
+	index    map[string]int // position in study.Cells of the cell of each combination of levels
 
 	// What could not be read, so that a use of its name is no second error:
 	// names of axes and levels, or everything.
 	lost    map[string]bool
 	partial bool
+	unclear bool // there is no saying which combinations of levels are cells
 }
 
 // axis is a factor on its way to an Axis.
@@ -100,10 +124,19 @@ func (p *parser) root(root *node) {
 	p.name(f)
 	p.study.Title = f.text("title")
 	p.study.Source = f.text("source")
-	p.study.Seeds = p.seeds(f)
-	p.study.Alpha = 0.05
+	p.study.Seeds = []int{1}
+	if n := root.fields["seeds"]; n != nil {
+		p.study.Seeds = p.seeds(n)
+	}
+	p.study.Alpha = defaultAlpha
 	if n := f.get("alpha", kindFloat); n != nil {
 		p.study.Alpha = p.between(n, "alpha", 0, 1)
+	}
+	p.limits(root)
+	if n := f.get("trainer", kindTable); n != nil {
+		p.trainer(n)
+	} else if root.fields["trainer"] != nil || f.meant["trainer"] { // its keys are not ours to judge
+		p.study.Trainer, p.vocab = &Trainer{}, free{}
 	}
 	p.base = newLayer("base", 1)
 	if n := f.get("base", kindTable); n != nil {
@@ -121,9 +154,20 @@ func (p *parser) root(root *node) {
 		p.partial = true
 	}
 	p.partial = p.partial || f.meant["axes"] || f.meant["cells"]
+	for name, k := range map[string]kind{"zip": kindList, "when": kindList, "expand": kindString, "order": kindInt} {
+		n := root.fields[name]
+		p.unclear = p.unclear || f.meant[name] || n != nil && n.kind != k
+	}
 	if n := f.get("exclude", kindList); n != nil {
 		p.readExcludes(n)
 	}
+	if n := f.get("zip", kindList); n != nil {
+		p.zips = n.items
+	}
+	if n := f.get("when", kindList); n != nil {
+		p.readWhens(n)
+	}
+	p.readExpand(f)
 }
 
 var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
@@ -144,12 +188,51 @@ func (p *parser) name(f fields) {
 	}
 }
 
-// seeds are a count, or a list of them. One seed is the default.
-func (p *parser) seeds(f fields) []int {
-	n := f.t.fields["seeds"]
-	if n == nil {
-		return []int{1}
+// limits reads what a run may take. They change no number, so they are no
+// part of its identity.
+func (p *parser) limits(t *node) {
+	if n := t.fields["timeout"]; n != nil {
+		text, _ := n.value.(string)
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			p.at(n.line, `timeout must be a duration above 0, such as "2h" or "1h30m", not %s`, n.show())
+		}
+		p.study.Timeout = d
 	}
+	if n := t.fields["memory"]; n != nil {
+		text, _ := n.value.(string)
+		bytes, err := ParseMemory(text)
+		if err != nil {
+			p.at(n.line, "memory must be %s, not %s", memoryForm, n.show())
+		}
+		p.study.Memory = bytes
+	}
+}
+
+var memoryUnits = []struct {
+	name  string
+	bytes float64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}}
+
+const memoryForm = `an amount above 0 with its unit, such as "4GiB" or "1500 MB"`
+
+// ParseMemory reads an amount of memory, such as "4GiB", as bytes.
+func ParseMemory(text string) (bytes int64, err error) {
+	for _, u := range memoryUnits {
+		number, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if n *= u.bytes; err == nil && n >= 1 && n < 1<<62 {
+			return int64(n), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not %s", text, memoryForm)
+}
+
+// seeds are a count, or a list of them. One seed is the default.
+func (p *parser) seeds(n *node) []int {
 	if n.kind == kindList && len(n.items) > 0 {
 		return p.seedList(n)
 	}
@@ -211,16 +294,15 @@ func asFloat(n *node) float64 {
 func (p *parser) flatten(l *layer, t *node, prefix string) {
 	for _, name := range t.keys {
 		n, path := t.fields[name], prefix+name
-		group := config.Group(path)
-		key, isKey := config.KeyAt(path)
+		key, isKey := p.vocab.key(path)
 		switch {
-		case group != nil && n.kind == kindTable:
+		case n.kind == kindTable && p.vocab.isTable(path):
 			p.flatten(l, n, path+".")
 		case isKey:
 			p.setting(l, key, n)
-		case group != nil:
+		case p.vocab.isTable(path) && p.vocab.group(path) != nil:
 			l.broken = true
-			p.at(n.line, "%s must be a table of %s, not %s", path, strings.Join(group, ", "), n.show())
+			p.at(n.line, "%s must be a table of %s, not %s", path, strings.Join(p.vocab.group(path), ", "), n.show())
 		default:
 			p.unknownKey(l, path, n)
 		}
@@ -248,10 +330,14 @@ func (p *parser) setting(l *layer, key config.Key, n *node) {
 func (p *parser) unknownKey(l *layer, path string, n *node) {
 	l.broken = true
 	if slices.Contains(rootKeys, path) {
-		p.at(n.line, "unknown key %q: it is a key of the whole study and belongs above the first [table]", path)
+		message := fmt.Sprintf("unknown key %q: it is a key of the whole study and belongs above the first [table]", path)
+		if p.study.Trainer != nil {
+			message += "; if the trainer has one of that name, declare it in keys of [trainer]"
+		}
+		p.at(n.line, "%s", message)
 		return
 	}
-	message, near := config.UnknownKey(path)
+	message, near := p.vocab.unknown(path)
 	for _, k := range near {
 		if _, ok := l.lines[k]; !ok {
 			l.set[k] = config.Invalid
@@ -321,10 +407,10 @@ func (p *parser) addAxis(a *axis) {
 
 // listAxis reads an axis of the plain values of one key.
 func (p *parser) listAxis(path string, n *node) {
-	key, ok := config.KeyAt(path)
+	key, ok := p.vocab.key(path)
 	if !ok {
 		p.lose(path, n)
-		message, _ := config.UnknownKey(path)
+		message, _ := p.vocab.unknown(path)
 		p.at(n.line, "a list is an axis of one key's values: %s", message)
 		return
 	}
@@ -386,7 +472,7 @@ func (p *parser) checkName(what, name string, line int) {
 // overrides reads the settings given on the command line.
 func (p *parser) overrides(sets []string) {
 	for _, s := range sets {
-		inner := &parser{problems: problems{file: p.file}}
+		inner := &parser{problems: problems{file: p.file}, study: p.study, vocab: p.vocab}
 		l := inner.override(s)
 		for _, e := range inner.list {
 			p.at(0, "--set %s: %s", s, e.Message)
@@ -405,18 +491,24 @@ func (p *parser) override(s string) *layer {
 		p.at(0, "an override must be KEY=VALUE, such as batch=64")
 		return l
 	}
-	if slices.Contains(rootKeys, key) {
-		l.broken = true
-		p.at(0, "%s is a key of the whole study; an override changes keys of [base]", key)
-		return l
-	}
 	n := &node{kind: kindString, value: value}
 	var quiet problems
 	doc := readTOML(&quiet, []byte("value = "+value))
 	if doc != nil && len(quiet.list) == 0 && len(doc.keys) == 1 {
 		n = doc.fields["value"]
 	}
-	p.flatten(l, &node{keys: []string{key}, fields: map[string]*node{key: n}}, "")
+	t := &node{keys: []string{key}, fields: map[string]*node{key: n}}
+	switch _, isKey := p.vocab.key(key); {
+	case isKey || !slices.Contains(rootKeys, key):
+		p.flatten(l, t, "")
+	case key == "seeds":
+		p.study.Seeds = p.seeds(n)
+	case slices.Contains(overridable, key):
+		p.limits(t)
+	default:
+		l.broken = true
+		p.at(0, "%s is a key of the whole study; an override changes keys of [base], or %s", key, strings.Join(overridable, ", "))
+	}
 	return l
 }
 

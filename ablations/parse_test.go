@@ -52,7 +52,7 @@ func TestShippedStudies(t *testing.T) {
 			if c.SameAs >= 0 {
 				t.Errorf("%s: cell %s is the same as %s", name, c.Name, s.Cells[c.SameAs].Name)
 			}
-			if _, err := c.Settings.Config(); err != nil {
+			if _, err := c.Settings().Config(); err != nil {
 				t.Errorf("%s: cell %s: %v", name, c.Name, err)
 			}
 		}
@@ -67,14 +67,14 @@ func TestQuick(t *testing.T) {
 	if got, want := cellNames(s), "bn ln none init gn+ws no-predictor"; got != want {
 		t.Errorf("cells are %s, want %s", got, want)
 	}
-	c, err := s.Cells[4].Settings.Config()
+	c, err := s.Cells[4].Settings().Config()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Data != (config.Data{Name: "cifar10", Train: 3000, Test: 2000}) || c.Norm.Predictor != "gn+ws" || c.Optimizer.LR != 0.3 || c.Optimizer.WeightDecay != 2e-7 || c.Target.Tau != 0.99 {
 		t.Errorf("gn+ws is %+v", c)
 	}
-	if extra := s.Cells[5]; extra.Levels != nil || extra.Settings["predictor"] != false {
+	if extra := s.Cells[5]; extra.Levels != nil || extra.Settings()["predictor"] != false {
 		t.Errorf("no-predictor is %+v", extra)
 	}
 }
@@ -175,7 +175,7 @@ func TestErrors(t *testing.T) {
 		{"quoted path and dotted path", "[base]\noptimizer.lr = 1\n\"optimizer.lr\" = 2", nil, []string{"3: optimizer.lr is set twice, first at line 2"}},
 
 		// Root keys.
-		{"unknown root key", "zip = 1\n[trainer]\ncommand = []", nil, []string{`1: unknown key "zip"; a study has the keys name, title, source, seeds, alpha, exclude, base, axes, cells, claims`, `2: unknown key "trainer"`}},
+		{"unknown root key", "matrix = 1\n[quux]\ncommand = []", nil, []string{`1: unknown key "matrix"; a study has the keys name, title, source, seeds, alpha, exclude, `, `2: unknown key "quux"`}},
 		{"near root key", "seed = 3", nil, []string{`1: unknown key "seed"; did you mean seeds?`}},
 		{"root key in a table", "[base]\nseeds = 3", nil, []string{`2: unknown key "seeds": it is a key of the whole study`}},
 		{"name", "name = \"a b\"", nil, []string{"1: name must be of letters"}},
@@ -249,7 +249,8 @@ func TestErrors(t *testing.T) {
 		// Overrides.
 		{"override of nothing", "", []string{"foo=1"}, []string{`0: --set foo=1: unknown key "foo"`}},
 		{"override without value", "", []string{"batch", "=3"}, []string{"0: --set batch: an override must be KEY=VALUE", "0: --set =3: an override must be"}},
-		{"override of a root key", "", []string{"seeds=3"}, []string{"0: --set seeds=3: seeds is a key of the whole study; an override changes keys of [base]"}},
+		{"override of a root key", "", []string{"alpha=0.1", "seeds=0", "timeout=2", "memory=many"}, []string{"0: --set alpha=0.1: alpha is a key of the whole study; an override changes keys of [base], or seeds, timeout, memory", "0: --set seeds=0: seeds must be a count", "0: --set timeout=2: timeout must be a duration above 0", "0: --set memory=many: memory must be an amount above 0"}},
+		{"limits", "timeout = \"-2h\"\nmemory = \"4 gigs\"", nil, []string{`1: timeout must be a duration above 0, such as "2h" or "1h30m", not "-2h"`, `2: memory must be an amount above 0 with its unit, such as "4GiB" or "1500 MB", not "4 gigs"`}},
 		{"override's type", "", []string{"batch=many"}, []string{`0: --set batch=many: batch must be a whole number from 1 to 65536, not "many"`}},
 		{"override's spelling", "", []string{"encoder.width=1e2"}, []string{"0: --set encoder.width=1e2: encoder.width must be a whole number from 1 to 1024, not 1e2"}},
 		{"override's syntax", "", []string{"data={name=\"cifar10\""}, []string{`0: --set data={name="cifar10": data must be a table of name, train, test, size, not "{name=\"cifar10\""`}},
@@ -295,21 +296,26 @@ func TestErrors(t *testing.T) {
 		{"excluded level", "exclude = [{ norm = \"ln\", predictor = true }]\n" + axis2 + claimOn("{ metric = \"loss\", greater = [\"ln\", \"ln@untrained\"] }, { collapsed = [\"ln\"] },\n{ collapsed = [\"norm=ln\"] }"), nil, []string{"9: ln means norm=ln,predictor=true, which exclude takes out", "10: norm=ln means norm=ln,predictor=true, which exclude takes out"}},
 		{"untrained", axis2 + claimOn(`{ collapsed = ["ln@untrained", "bn@start"] }`), nil, []string{`8: "ln@untrained": @untrained is for comparisons`, `8: "bn@start": after @ stands untrained`}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := Parse("test.toml", []byte(c.text), c.sets)
-			var errs Errors
-			if err != nil && !errors.As(err, &errs) {
-				t.Fatalf("not Errors: %v", err)
-			}
-			if len(errs) != len(c.want) {
-				t.Fatalf("got %d errors, want %d:\n%v", len(errs), len(c.want), err)
-			}
-			for i, e := range errs {
-				if got := fmt.Sprintf("%d: %s", e.Line, e.Message); !strings.HasPrefix(got, c.want[i]) {
-					t.Errorf("got  %s\nwant %s", got, c.want[i])
-				}
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { checkErrors(t, c.text, c.sets, c.want) })
+	}
+}
+
+// checkErrors parses a study and compares its errors with what they must begin
+// with.
+func checkErrors(t *testing.T, text string, sets, want []string) {
+	t.Helper()
+	_, err := Parse("test.toml", []byte(text), sets)
+	var errs Errors
+	if err != nil && !errors.As(err, &errs) {
+		t.Fatalf("not Errors: %v", err)
+	}
+	if len(errs) != len(want) {
+		t.Fatalf("got %d errors, want %d:\n%v", len(errs), len(want), err)
+	}
+	for i, e := range errs {
+		if got := fmt.Sprintf("%d: %s", e.Line, e.Message); !strings.HasPrefix(got, want[i]) {
+			t.Errorf("got  %s\nwant %s", got, want[i])
+		}
 	}
 }
 
@@ -404,7 +410,7 @@ x = { epochs = 3 }
 		"x":     "none-affine none ln 0.5 64 3",
 	} {
 		i, _ := s.Cell(name)
-		c, err := s.Cells[i].Settings.Config()
+		c, err := s.Cells[i].Settings().Config()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -454,7 +460,7 @@ bare = { method = "simclr", predictor = false }
 		if c.SameAs != want[i] {
 			t.Errorf("%s: SameAs = %d, want %d", c.Name, c.SameAs, want[i])
 		}
-		typed, err := c.Settings.Config()
+		typed, err := c.Settings().Config()
 		if err != nil || typed.Predictor != (typed.Method == "byol") {
 			t.Errorf("%s: %+v, %v", c.Name, typed, err)
 		}
@@ -580,6 +586,10 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(mistakes, "batch")
 	f.Add([]byte("exclude = [{ norm.encoder = \"ln\" }]\n[axes]\nnorm.encoder = [\"bn\", \"ln\"]\n[[axes.x]]\n"), "norm={encoder=\"ln\"}")
+	for _, text := range []string{zipped, conditional, parts, ownStudy + ownTrainer, ownStudy + ownTrainer + ownKeys,
+		"expand = \"add_one_in\"\norder = 2\n" + conditional + "[cells]\nbare = {}\n" + claimOn(`{ collapsed = ["bare,norm=ln", "baseline"] }`)} {
+		f.Add([]byte(text), "seeds=[3, 1]")
+	}
 	f.Add([]byte("a.b.c = 1\n[a.b]\nd = 2\n[[claims]]\n[[claims]]\n[claims.paper]\n"), "a=[{b=1}]")
 	f.Add([]byte("seeds = [1]\n"+axis2+claimOn(`{ metric = "loss", greater = ["ln", "norm=ln,predictor=false@untrained"] }`)), "=")
 	f.Fuzz(func(t *testing.T, text []byte, set string) {

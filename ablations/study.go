@@ -3,7 +3,13 @@
 // study is to decide. The shipped studies are embedded here.
 package ablations
 
-import "ablate/trainer/config"
+import (
+	"hash"
+	"path/filepath"
+	"time"
+
+	"ablate/trainer/config"
+)
 
 // Study is one matrix file, read, checked and expanded.
 type Study struct {
@@ -16,8 +22,15 @@ type Study struct {
 	Alpha  float64  // level of the claims' tests, 0.05 unless the study says otherwise
 	Seeds  []int
 	Axes   []Axis
-	Cells  []Cell // the axes' cells in file order, the baseline first, then the named cells
+	Expand Expansion // which combinations of levels are cells
+	Cells  []Cell    // the axes' cells in file order, the baseline first, then the named cells
 	Claims []Claim
+
+	Trainer *Trainer // the study's own program; nil is the embedded trainer
+
+	// What a run may take, 0 if the study does not say. No part of its identity.
+	Timeout time.Duration
+	Memory  int64 // bytes
 }
 
 // Cell returns the position in Cells of the cell called name.
@@ -29,6 +42,22 @@ func (s *Study) Cell(name string) (int, bool) {
 	}
 	return 0, false
 }
+
+// Dir is the folder of the study's file, which a trainer's files are relative to.
+func (s *Study) Dir() string { return filepath.Dir(s.File) }
+
+// Expansion is how cells are made of axes.
+type Expansion string
+
+// The expansions. The baseline has the first level of every axis: the full
+// method. The bare cell has the last.
+const (
+	Product     Expansion = "product"       // all combinations
+	LeaveOneOut Expansion = "leave_one_out" // the baseline, and what differs from it on one axis (order = 2: or two)
+	AddOneIn    Expansion = "add_one_in"    // the baseline, the bare cell, and what differs from this on one axis (or two)
+)
+
+var expansions = []Expansion{Product, LeaveOneOut, AddOneIn}
 
 // Axis is one factor. Its first level is the baseline.
 type Axis struct {
@@ -44,10 +73,61 @@ type Level struct {
 
 // Cell is one level on each axis, or a named extra.
 type Cell struct {
-	Name     string          // "bn", "norm=none,predictor=false", or the extra's name
-	Levels   []string        // one a axis; nil for a named extra
-	Settings config.Settings // resolved and canonical: every key, but for those that are for other settings only
-	SameAs   int             // index of an earlier cell with equal settings, else -1
+	Name   string   // "bn", "norm=none,predictor=false", or the extra's name
+	Levels []string // one a axis; nil for a named extra
+	SameAs int      // index of an earlier cell with equal settings, else -1
+
+	// A study may have a hundred thousand cells, and resolved settings are two
+	// kilobytes of map: a cell holds what they are made of.
+	source *source
+	over   []config.Settings // laid over the source, one after the other
+	data   *config.Data
+	hashed hash.Cloner // SHA-256 of the resolved settings so far: how the text of an identity begins
+}
+
+// source is what all cells of a study have in common.
+type source struct {
+	vocab vocabulary
+	start config.Settings // base and overrides
+}
+
+// NewCell returns a cell with resolved settings that no study stands behind.
+func NewCell(name string, settings config.Settings) Cell {
+	d := dataOf(settings)
+	return Cell{Name: name, SameAs: -1, over: []config.Settings{settings}, data: &d}
+}
+
+// Settings returns the cell's settings, resolved and canonical: every key, but
+// for those that are for other settings only. It makes them anew every time.
+func (c Cell) Settings() config.Settings {
+	resolved := config.Settings{}
+	if c.source == nil {
+		for _, s := range c.over {
+			resolved.Apply(s)
+		}
+		return resolved
+	}
+	c.resolveInto(config.Settings{}, resolved) // which a parsed study's do without a problem
+	return resolved
+}
+
+// Data returns what the embedded trainer is to train on.
+func (c Cell) Data() config.Data {
+	if c.data == nil {
+		return config.Data{}
+	}
+	return *c.data
+}
+
+// resolveInto makes the settings in resolved of those in written, both of which
+// it empties first.
+func (c Cell) resolveInto(written, resolved config.Settings) []config.Problem {
+	clear(written)
+	written.Apply(c.source.start)
+	for _, s := range c.over {
+		written.Apply(s)
+	}
+	return c.source.vocab.resolve(resolved, written)
 }
 
 // Claim is a statement about cells that a report decides.

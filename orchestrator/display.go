@@ -29,7 +29,8 @@ func (s Status) Fraction() float64 {
 
 // Total is how far a plan is.
 type Total struct {
-	Done, All int           // runs; done ones have a result or have failed for good
+	Done, All int           // runs; done ones have an outcome
+	Paused    bool          // nothing is started
 	Left      time.Duration // estimated from measured durations; negative while unknown
 }
 

@@ -4,77 +4,102 @@ import "time"
 
 // estimate predicts how long runs take from how long others took.
 type estimate struct {
-	seconds map[string]float64 // by cell, summed over runs that have a result
-	runs    map[string]int
+	cells         map[string]*measured // by cell
+	seconds, cost float64              // of all runs that were measured
+}
+
+type measured struct {
+	seconds float64 // summed over runs
+	runs    int
 }
 
 // add counts a run that has its result.
-func (e *estimate) add(cell string, seconds float64) {
-	if e.seconds == nil {
-		e.seconds, e.runs = map[string]float64{}, map[string]int{}
+func (e *estimate) add(t *task, seconds float64) {
+	if e.cells == nil {
+		e.cells = map[string]*measured{}
 	}
-	e.seconds[cell] += seconds
-	e.runs[cell]++
+	m := e.cells[t.cell]
+	if m == nil {
+		m = &measured{}
+		e.cells[t.cell] = m
+	}
+	m.seconds += seconds
+	m.runs++
+	e.seconds += seconds
+	e.cost += t.cost
 }
 
-// seconds a run of the cell takes: the mean of its own runs, else of all runs.
-func (e *estimate) of(cell string) (float64, bool) {
-	if n := e.runs[cell]; n > 0 {
-		return e.seconds[cell] / float64(n), true
+// whole predicts how many seconds a run takes from its first step to its end:
+// as the others of its cell, else as all runs, by their cost.
+func (e *estimate) whole(t *task) (seconds float64, known bool) {
+	if m := e.cells[t.cell]; m != nil {
+		return m.seconds / float64(m.runs), true
 	}
-	sum, n := 0.0, 0
-	for c := range e.runs {
-		sum += e.seconds[c]
-		n += e.runs[c]
+	if e.cost > 0 {
+		return e.seconds / e.cost * t.cost, true
 	}
-	return sum / float64(max(n, 1)), n > 0
+	return 0, false
 }
 
-// left predicts the time until all is done with jobs workers, or -1 s while
-// nothing has been measured, and where the measured says that what is still at
-// work should have ended (an evaluation's progress is not known): waiting lists the cells of runs not yet started.
-// Before the first run has ended, the speed of the active ones is all there is.
-func (e *estimate) left(waiting []string, active []Status, jobs int, now time.Time) time.Duration {
-	var sum, longest, whole float64
+// rest predicts how many seconds a waiting run takes.
+func (e *estimate) rest(t *task) (seconds float64, known bool) {
+	seconds, known = e.whole(t)
+	return seconds * (1 - t.done), known
+}
+
+// until predicts the time until the waiting and the active runs have ended
+// with jobs workers. Before the first run has ended, the speed of the active
+// ones is all there is.
+func (e *estimate) until(waiting, active []*task, jobs int, now time.Time) (left time.Duration, known bool) {
+	guess := *e
+	var sum, longest float64
 	measured := 0
-	for _, s := range active {
-		rest, all, ok := e.rest(s, now)
+	for _, t := range active {
+		rest, whole, ok := e.progress(t, now)
 		if !ok {
 			continue
 		}
 		measured++
-		whole += all
 		sum += rest
 		longest = max(longest, rest)
-	}
-	for _, cell := range waiting {
-		t, ok := e.of(cell)
-		if !ok && measured == 0 {
-			return -time.Second
+		if e.cost == 0 {
+			guess.seconds += whole
+			guess.cost += t.cost
 		}
-		if !ok {
-			t = whole / float64(measured)
-		}
-		sum += t
 	}
 	if len(active) > 0 && measured == 0 {
-		return -time.Second
+		return 0, false
 	}
-	left := time.Duration(max(longest, sum/float64(jobs)) * float64(time.Second))
-	if len(active) > 0 && left < time.Second {
+	for _, t := range waiting {
+		seconds, ok := guess.rest(t)
+		if !ok {
+			return 0, false
+		}
+		sum += seconds
+	}
+	return time.Duration(max(longest, sum/float64(jobs)) * float64(time.Second)), true
+}
+
+// left is until for people: -1 s while that is not known, and where the
+// measured says that what is still at work should have ended (an evaluation's
+// progress is not known).
+func (e *estimate) left(waiting, active []*task, jobs int, now time.Time) time.Duration {
+	left, known := e.until(waiting, active, jobs, now)
+	if !known || len(active) > 0 && left < time.Second {
 		return -time.Second
 	}
 	return left
 }
 
-// rest predicts how many seconds an active run still takes, and how many a run
-// like it takes in all: from its own speed once that can be told.
-func (e *estimate) rest(s Status, now time.Time) (rest, all float64, ok bool) {
+// progress predicts how many seconds an active run still takes, and how many it
+// takes in all: from its own speed once that can be told.
+func (e *estimate) progress(t *task, now time.Time) (rest, whole float64, ok bool) {
+	s := t.status
 	spent := now.Sub(s.Began).Seconds()
 	if done := float64(s.Step-s.From) / float64(max(s.Steps, 1)); done >= 0.05 {
-		all = spent / done
-		return all * (1 - s.Fraction()), all, true
+		whole = spent / done
+		return whole * (1 - s.Fraction()), whole, true
 	}
-	all, ok = e.of(s.Cell)
-	return max(0, all*(1-s.Fraction())-spent), all, ok
+	whole, ok = e.whole(t)
+	return max(0, whole*(1-s.Fraction())-spent), whole, ok
 }

@@ -7,39 +7,48 @@ import (
 
 func TestEstimate(t *testing.T) {
 	now := time.Now()
-	running := func(cell string, seconds, fraction float64) Status {
-		return Status{Cell: cell, Began: now.Add(-time.Duration(seconds * float64(time.Second))), Step: int64(fraction * 1000), Steps: 1000}
+	cell := func(name string) *task { return &task{cell: name, cost: 1} }
+	running := func(name string, seconds, fraction float64) *task {
+		t := cell(name)
+		t.status = Status{Cell: name, Began: now.Add(-time.Duration(seconds * float64(time.Second))), Step: int64(fraction * 1000), Steps: 1000}
+		return t
 	}
 	resumed := running("bn", 10, 0.9)
-	resumed.From = 800
+	resumed.status.From = 800
 	justResumed := running("bn", 1, 0.8)
-	justResumed.From = 800
+	justResumed.status.From = 800
+	begun := cell("bn")
+	begun.done = 0.8
+	wide := &task{cell: "wide", cost: 4}
 	var measured estimate
-	measured.add("bn", 10)
-	measured.add("bn", 20)
-	measured.add("none", 5)
+	measured.add(cell("bn"), 10)
+	measured.add(cell("bn"), 20)
+	measured.add(cell("none"), 5)
 
 	tests := []struct {
 		name    string
 		of      estimate
-		waiting []string
-		active  []Status
+		waiting []*task
+		active  []*task
 		jobs    int
 		want    float64 // seconds
 	}{
-		{"nothing measured", estimate{}, []string{"bn"}, nil, 1, -1},
-		{"just begun", estimate{}, nil, []Status{running("bn", 1, 0.01)}, 1, -1},
+		{"nothing measured", estimate{}, []*task{cell("bn")}, nil, 1, -1},
+		{"just begun", estimate{}, nil, []*task{running("bn", 1, 0.01)}, 1, -1},
 		{"nothing to do", estimate{}, nil, nil, 2, 0},
-		{"a quarter done, as many waiting", estimate{}, []string{"none"}, []Status{running("bn", 10, 0.25)}, 1, 30 + 40},
-		{"by cell", measured, []string{"bn", "none"}, nil, 1, 15 + 5},
-		{"by all", measured, []string{"ln"}, nil, 1, 35.0 / 3},
-		{"two workers", measured, []string{"bn", "bn"}, nil, 2, 15},
-		{"the longest one", measured, nil, []Status{running("bn", 10, 0.5), running("none", 10, 0.1)}, 2, 90},
-		{"resumed at 80 %", estimate{}, nil, []Status{resumed}, 1, 10},
-		{"just resumed, but known", measured, nil, []Status{justResumed}, 1, 2},
-		{"evaluating", estimate{}, nil, []Status{running("bn", 10, 1)}, 1, -1},
-		{"longer than others", measured, nil, []Status{running("none", 10, 0.04)}, 1, -1},
-		{"just begun, but known", measured, nil, []Status{running("bn", 1, 0)}, 1, 14},
+		{"a quarter done, as many waiting", estimate{}, []*task{cell("none")}, []*task{running("bn", 10, 0.25)}, 1, 30 + 40},
+		{"by cell", measured, []*task{cell("bn"), cell("none")}, nil, 1, 15 + 5},
+		{"by all", measured, []*task{cell("ln")}, nil, 1, 35.0 / 3},
+		{"two workers", measured, []*task{cell("bn"), cell("bn")}, nil, 2, 15},
+		{"the longest one", measured, nil, []*task{running("bn", 10, 0.5), running("none", 10, 0.1)}, 2, 90},
+		{"resumed at 80 %", estimate{}, nil, []*task{resumed}, 1, 10},
+		{"just resumed, but known", measured, nil, []*task{justResumed}, 1, 2},
+		{"evaluating", estimate{}, nil, []*task{running("bn", 10, 1)}, 1, -1},
+		{"longer than others", measured, nil, []*task{running("none", 10, 0.04)}, 1, -1},
+		{"begun before", measured, []*task{begun}, nil, 1, 3},
+		{"four times the work", measured, []*task{wide}, nil, 1, 4 * 35.0 / 3},
+		{"four times the work of what runs", estimate{}, []*task{wide}, []*task{running("bn", 10, 0.25)}, 1, 30 + 160},
+		{"just begun, but known", measured, nil, []*task{running("bn", 1, 0)}, 1, 14},
 	}
 	for _, test := range tests {
 		got := test.of.left(test.waiting, test.active, test.jobs, now).Seconds()

@@ -5,88 +5,110 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
-	"ablate/ablations"
 	"ablate/orchestrator/worker"
 	"ablate/results"
 )
 
 // prepare reads what earlier heads left behind, and lists what is to be done.
-func (x *execution) prepare(plan *ablations.Plan) {
-	x.tellChanged(plan)
-	study, runs := record(plan)
-	x.fail(x.Store.SaveStudy(study, runs))
-	stored, err := x.Store.Runs(study)
+func (x *execution) prepare() {
+	x.paused, x.idleGPUs = x.study.Paused, slices.Clone(x.GPUs)
+	x.summary.Outcomes, x.outcomes = map[results.Outcome]int{}, map[string]results.Outcome{}
+	stored, err := x.Store.Runs(x.study)
 	x.fail(err)
-	planned := map[string]bool{}
-	for _, r := range plan.Runs {
-		if !planned[r.ID] && x.err == nil {
-			planned[r.ID] = true
-			x.admit(plan.Study.Cells[r.Cell], stored[r.ID])
-		}
+	tasks := x.tasks(stored)
+	x.summary.Total = len(tasks)
+	for _, t := range tasks {
+		x.admit(t, stored[t.id])
 	}
-	x.closeOthers(planned)
+	x.closeOthers(stored)
 }
 
-// record puts a plan as the store keeps it.
-func record(plan *ablations.Plan) (*results.Study, []results.Run) {
-	s := plan.Study
-	study := &results.Study{Name: s.Name, Text: s.Text, Sets: s.Sets}
-	for _, cell := range s.Cells {
-		study.Cells = append(study.Cells, cell.Name)
-	}
-	var runs []results.Run
-	planned := map[string]bool{}
-	for _, r := range plan.Runs {
-		study.Slots = append(study.Slots, results.Slot{Cell: r.Cell, Seed: r.Seed, RunID: r.ID})
-		if planned[r.ID] {
+// tasks lists the runs of the study in the order of execution, each once.
+func (x *execution) tasks(stored map[string]results.Run) []*task {
+	blocks := blocksOf(x.study)
+	known := map[string]bool{}
+	costs := map[int]float64{} // by cell
+	var tasks []*task
+	for _, slot := range inOrder(x.study) {
+		if known[slot.RunID] || x.err != nil {
 			continue
 		}
-		planned[r.ID] = true
-		cell := s.Cells[r.Cell]
-		dataset, _ := cell.Settings["data.name"].(string)
-		runs = append(runs, results.Run{
-			ID: r.ID, Cell: cell.Name, Seed: r.Seed, Config: cell.Settings.JSON(), Dataset: plan.Dataset[dataset], Trainer: plan.Trainer,
-		})
+		known[slot.RunID] = true
+		t := x.newTask(stored[slot.RunID])
+		t.cell, t.block, t.place = x.study.Cells[slot.Cell], blocks[slot.Seed], len(tasks)
+		if costs[slot.Cell] == 0 {
+			costs[slot.Cell] = x.cost(t.id)
+		}
+		t.cost = costs[slot.Cell]
+		tasks = append(tasks, t)
 	}
-	return study, runs
+	return tasks
 }
 
-// admit queues a run, or counts it if it has a result.
-func (x *execution) admit(cell ablations.Cell, run results.Run) {
-	x.summary.Total++
-	t := x.newTask(run)
-	t.cell, t.config = cell.Name, cell.Settings
-	if !run.Outcome.IsResult() {
+// cost is the relative duration of a run.
+func (x *execution) cost(id string) float64 {
+	if x.Cost == nil {
+		return 1
+	}
+	run, err := x.Store.Run(id)
+	x.fail(err)
+	if err != nil {
+		return 1
+	}
+	return x.Cost(run.Config)
+}
+
+// admit queues a run, or counts it if it has an outcome.
+func (x *execution) admit(t *task, run results.Run) {
+	if run.Outcome == "" {
 		run = x.takeOver(t, run)
 	}
-	if !run.Outcome.IsResult() {
+	if run.Outcome == "" {
+		t.open(run)
 		x.waiting = append(x.waiting, t)
 		return
 	}
-	x.summary.Before++
-	x.summary.Done++
-	x.summary.Outcomes[run.Outcome]++
-	x.estimate.add(t.cell, run.Seconds)
+	if run.Outcome.IsResult() {
+		x.summary.Before++
+		x.summary.Done++
+		x.estimate.add(t, run.Seconds)
+	}
+	x.note(t.id, run.Outcome)
+}
+
+// note counts an outcome.
+func (x *execution) note(id string, o results.Outcome) {
+	x.outcomes[id] = o
+	x.summary.Outcomes[o]++
+}
+
+// open takes over what earlier attempts at a run have cost and achieved.
+func (t *task) open(run results.Run) {
+	t.before = run.Seconds
+	if run.Steps > 0 {
+		t.done = float64(run.Step) / float64(run.Steps)
+	}
 }
 
 func (x *execution) newTask(run results.Run) *task {
 	return &task{
-		id: run.ID, cell: run.Cell, seed: run.Seed, dataset: run.Dataset,
+		id: run.ID, cell: run.Cell, seed: run.Seed, dataset: run.Dataset, cost: 1,
 		dir: RunDir(x.Dir, run.ID), begun: run.Attempts, sizes: map[int]int64{},
 	}
 }
 
 // closeOthers takes over the runs of other studies that a dead head left open.
-func (x *execution) closeOthers(planned map[string]bool) {
+func (x *execution) closeOthers(ours map[string]results.Run) {
 	studies, err := x.Store.Studies()
 	x.fail(err)
 	for _, study := range studies {
 		runs, err := x.Store.Runs(&study)
 		x.fail(err)
 		for id, run := range runs {
-			if run.Running && !planned[id] && x.err == nil {
-				planned[id] = true
+			if _, mine := ours[id]; run.Running && !mine && x.err == nil {
+				ours[id] = run
 				x.takeOver(x.newTask(run), run)
 			}
 		}
@@ -186,16 +208,16 @@ func (x *execution) read(t *task, a worker.Attempt) error {
 // hear passes on what the active attempt at a run has told since the last look,
 // but for what every attempt tells at its end.
 func (x *execution) hear(t *task) error {
-	events, err := x.Store.Events(t.id)
+	events, err := x.Store.EventsAfter(t.id, t.heard)
 	if err != nil {
 		return err
 	}
-	for _, e := range events[t.heard:] {
+	for _, e := range events {
 		if e.Attempt == t.status.Attempt && !worker.Usual(e.Text) {
 			x.Display.Say(fmt.Sprintf("%s seed %d: %s", t.cell, t.seed, e.Text))
 		}
+		t.heard = e.Key
 	}
-	t.heard = len(events)
 	return nil
 }
 

@@ -13,9 +13,9 @@ import (
 // Head is the one process that works on a store. Its description lies in the
 // store's lock file.
 type Head struct {
-	PID     int       `json:"pid"`
-	Host    string    `json:"host"`
-	Started time.Time `json:"started"`
+	PID     int       `json:"pid"`     // of its process
+	Host    string    `json:"host"`    // name of its machine
+	Started time.Time `json:"started"` // when it took the store
 }
 
 // HeldError reports that another head works on the store.

@@ -1,4 +1,4 @@
-// Package orchestrator executes the runs of a plan: it starts a worker for
+// Package orchestrator executes the runs of a study: it starts a worker for
 // each, reads their journals into the store, tries again what crashed, and
 // stops everything in good order when it is asked to.
 //
@@ -10,53 +10,86 @@ package orchestrator
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"ablate/ablations"
 	"ablate/orchestrator/engine"
 	"ablate/orchestrator/worker"
 	"ablate/results"
-	"ablate/trainer/config"
 	"ablate/words"
 )
 
-// pollEvery is how often journals are read.
-const pollEvery = 200 * time.Millisecond
+const (
+	// pollEvery is how often journals and requests are read.
+	pollEvery = 200 * time.Millisecond
+	// killAfter is how long a worker may take to stop when asked to. It gives
+	// up its trainer before that.
+	killAfter = 45 * time.Second
+)
 
-// Scheduler executes plans. All fields are needed but those that say
-// otherwise.
+// Options are what a person chooses about the execution of a study. The queue
+// keeps them with it.
+type Options struct {
+	Jobs      int           `json:"jobs"`                       // workers at a time
+	Retries   int           `json:"retries"`                    // further attempts after a crash
+	Timeout   time.Duration `json:"timeout,omitempty"`          // how long a run may be at work, all attempts together; 0 = for ever
+	Memory    int64         `json:"memory,omitempty"`           // bytes that a worker and what it starts may take; 0 = all there are
+	FailFast  bool          `json:"fail_fast,omitempty"`        // stop everything when a run has failed for good
+	GPUs      []string      `json:"gpus,omitempty"`             // CUDA_VISIBLE_DEVICES, one value for each worker at a time
+	SaveEvery time.Duration `json:"checkpoint_every,omitempty"` // between checkpoints within an epoch; 0 = the trainer's default
+	DataDir   string        `json:"data,omitempty"`             // handed to the workers; "" = the usual places
+}
+
+// Scheduler executes studies. The fields behind Options may be left out.
 type Scheduler struct {
 	Store   *results.Store
 	Dir     string // the store's folder
 	Engine  engine.Engine
 	Display Display
-	DataDir string          // handed to the workers; "" = the usual places
-	Jobs    int             // workers at a time
-	Retries int             // further attempts after a crash
-	Backoff time.Duration   // before the first retry; doubles with each; 0 = a second
-	Kill    <-chan struct{} // closed to kill the workers instead of asking them to stop; may be nil
+	Options
 
-	SaveEvery time.Duration // between checkpoints within an epoch; 0 = the trainer's default
+	Until  time.Time       // when all work has to be saved and stopped; a block is begun only if it will have ended
+	Fill   bool            // use what is left of that time for single runs
+	Linger bool            // while the study is paused, wait for it to be resumed
+	Kill   <-chan struct{} // closed to kill the workers instead of asking them to stop
+
+	Backoff time.Duration               // before the first retry; doubles with each; 0 = a second
+	Now     func() time.Time            // the clock on the wall; nil = the system's
+	Cost    func(config []byte) float64 // relative duration of a run, to predict those of other cells from the measured ones
 }
 
-// Summary is what became of a plan.
+// Stop is why a scheduler ended before all was done.
+type Stop string
+
+// The reasons to stop.
+const (
+	Interrupted Stop = "interrupted" // asked to
+	OutOfTime   Stop = "out of time" // what is left does not fit in before Until
+	Paused      Stop = "paused"
+	FailedFast  Stop = "a run failed"
+)
+
+// Summary is what became of a study.
 type Summary struct {
-	Total       int // runs in the plan
-	Before      int // of those, the ones that had a result already
-	Done        int // the ones that have a result now
-	Outcomes    map[results.Outcome]int
-	Failed      []Failure
-	Interrupted bool // asked to stop before all was done
-	Took        time.Duration
+	Total    int // different runs in the study
+	Before   int // of those, the ones that had a result already
+	Done     int // the ones that have a result now
+	Outcomes map[results.Outcome]int
+	Failed   []Failure
+	Stopped  Stop // "" = all was done
+	Blocks   int  // seeds
+	Whole    int  // of those, the ones of which every run has a result now
+	Took     time.Duration
 }
 
-// Failure is a run that failed for good.
+// Failure is a run that ended for good without a result.
 type Failure struct {
 	ID, Cell string
 	Seed     int
+	Outcome  results.Outcome
 	Reason   string
 	Log      string // file with what the last worker said
 }
@@ -64,53 +97,73 @@ type Failure struct {
 // RunDir is the folder of a run in the store at dir.
 func RunDir(dir, id string) string { return filepath.Join(dir, "runs", id) }
 
-// Run executes the plan's runs that have no result yet, in the plan's order.
-// When ctx ends it asks the workers to save their state, reads the last they
-// write, and returns with Interrupted set. A run that fails for good is not an
-// error; a store that cannot be written is.
-func (s *Scheduler) Run(ctx context.Context, plan *ablations.Plan) (Summary, error) {
+// Run executes the runs of a stored study that have no outcome yet, all cells
+// of a seed before those of the next. When ctx ends it asks the workers to save
+// their state, reads the last they write, and returns with Stopped set. A run
+// that fails for good is not an error; a store that cannot be written is.
+func (s *Scheduler) Run(ctx context.Context, study *results.Study) (Summary, error) {
 	began := time.Now()
-	x := &execution{Scheduler: s, exits: make(chan exit), summary: Summary{Outcomes: map[results.Outcome]int{}}}
-	x.prepare(plan)
+	x := &execution{Scheduler: s, study: study, exits: make(chan exit)}
+	x.prepare()
 	if x.err == nil {
 		x.loop(ctx)
 	}
-	x.summary.Interrupted = x.summary.Interrupted && x.total(nil).Done < x.summary.Total
+	if x.ended() == x.summary.Total && x.summary.Stopped != FailedFast {
+		x.summary.Stopped = ""
+	}
+	x.countBlocks()
 	x.summary.Took = time.Since(began)
 	return x.summary, x.err
 }
 
-// execution is one plan being executed. One goroutine does everything but
+// execution is one study being executed. One goroutine does everything but
 // wait for workers.
 type execution struct {
 	*Scheduler
-	waiting  []*task // in the plan's order
+	study    *results.Study
+	waiting  []*task // in the order in which they will be started
 	active   []*task // in the order of their start
 	exits    chan exit
+	idleGPUs []string
+	paused   bool
 	stopping bool
+	admitted int      // the last block that may start
+	refused  struct { // the first one that did not fit when it was looked at
+		block int
+		until time.Time // when to look again
+	}
+	outcomes map[string]results.Outcome // by run
 	summary  Summary
 	estimate estimate
 	err      error // the first error of the store; ends everything
 }
 
-// task is a run that has no result yet.
+// task is a run that has no outcome yet.
 type task struct {
 	id, cell string
 	seed     int
-	config   config.Settings
+	block    int    // 0 for all cells of the first seed, ...
+	place    int    // in the study's order
 	dataset  string // content hash
 	dir      string
+	cost     float64
+	done     float64   // share of the training that earlier attempts have done
+	before   float64   // seconds at work in earlier attempts
 	failures int       // since this head started
 	after    time.Time // not to be started before
 
 	begun int           // the newest attempt that the store knows of
 	sizes map[int]int64 // by attempt: bytes of the journal at its last ingest
-	heard int           // events that the store had of it then
+	heard int64         // key of the newest event that was passed on
 
 	// While a worker is active:
-	handle engine.Handle
-	token  string
-	status Status
+	handle  engine.Handle
+	token   string
+	gpu     string
+	status  Status
+	ending  results.Outcome // why it is stopped: cancelled or timed out; "" = to go on later
+	reason  string          // of that
+	stopped time.Time       // when it was asked to stop
 }
 
 // exit tells that a task's worker is gone.
@@ -126,7 +179,7 @@ func (x *execution) loop(ctx context.Context) {
 	interrupt, kill := ctx.Done(), x.Kill
 	for {
 		x.launch(ctx)
-		if len(x.active) == 0 && (len(x.waiting) == 0 || x.stopping) {
+		if x.over() {
 			return
 		}
 		select {
@@ -136,14 +189,13 @@ func (x *execution) loop(ctx context.Context) {
 			x.poll()
 		case <-interrupt:
 			interrupt = nil
-			x.summary.Interrupted = true
-			x.stop()
+			x.stop(Interrupted)
 			if n := len(x.active); n > 0 {
 				x.Display.Say(fmt.Sprintf("stopping: %s to finish a step and save; press Ctrl-C again to stop at once", words.Plural(n, "worker")))
 			}
 		case <-kill:
 			kill = nil
-			x.summary.Interrupted, x.stopping = true, true
+			x.stop(Interrupted)
 			for _, t := range x.active {
 				t.handle.Kill()
 			}
@@ -151,10 +203,40 @@ func (x *execution) loop(ctx context.Context) {
 	}
 }
 
+// over reports whether there is nothing left to do or to wait for.
+func (x *execution) over() bool {
+	switch {
+	case len(x.active) > 0:
+		return false
+	case len(x.waiting) == 0, x.stopping:
+		return true
+	case x.paused && x.Linger:
+		return false
+	case x.paused:
+		x.summary.Stopped = Paused
+		return true
+	case !slices.ContainsFunc(x.waiting, x.fits):
+		x.summary.Stopped = OutOfTime
+		return true
+	}
+	return false
+}
+
 // stop starts nothing more and asks the workers to end.
-func (x *execution) stop() {
+func (x *execution) stop(why Stop) {
 	x.stopping = true
+	if x.summary.Stopped == "" {
+		x.summary.Stopped = why
+	}
 	for _, t := range x.active {
+		t.stop()
+	}
+}
+
+// stop asks the task's worker to save its state and end.
+func (t *task) stop() {
+	if t.stopped.IsZero() {
+		t.stopped = time.Now()
 		t.handle.Stop()
 	}
 }
@@ -163,56 +245,121 @@ func (x *execution) stop() {
 func (x *execution) fail(err error) {
 	if err != nil && x.err == nil {
 		x.err = err
-		x.stop()
+		x.stop(Interrupted)
 	}
 }
 
 // launch starts workers while there are free places and runs that may start.
 func (x *execution) launch(ctx context.Context) {
-	for i := 0; i < len(x.waiting) && len(x.active) < x.Jobs && !x.stopping && ctx.Err() == nil; {
-		t := x.waiting[i]
-		if time.Now().Before(t.after) {
-			i++
-			continue
+	for !x.stopping && !x.paused && len(x.active) < x.Jobs && ctx.Err() == nil {
+		now := time.Now()
+		next := slices.IndexFunc(x.waiting, func(t *task) bool { return !now.Before(t.after) && x.fits(t) })
+		if next < 0 {
+			return
 		}
-		x.waiting = slices.Delete(x.waiting, i, i+1)
+		t := x.waiting[next]
+		x.waiting = slices.Delete(x.waiting, next, next+1)
 		x.start(ctx, t)
 	}
+}
+
+// wait puts a task back to where it was in the order.
+func (x *execution) wait(t *task) {
+	at, _ := slices.BinarySearchFunc(x.waiting, t, func(a, b *task) int { return a.place - b.place })
+	x.waiting = slices.Insert(x.waiting, at, t)
 }
 
 // start starts a worker for a run.
 func (x *execution) start(ctx context.Context, t *task) {
 	t.token = rand.Text()
 	t.status = Status{ID: t.id, Cell: t.cell, Seed: t.seed, Began: time.Now()}
-	spec := worker.Spec{
-		ID: t.id, Cell: t.cell, Seed: t.seed, Config: t.config.JSON(),
-		Dataset: t.dataset, DataDir: x.DataDir, SaveEvery: x.SaveEvery,
-	}
-	if err := worker.WriteSpec(t.dir, spec); err != nil {
-		x.fail(explain(x.Dir, err))
-		return
-	}
-	h, err := x.Engine.Launch(ctx, engine.Launch{RunDir: t.dir, Token: t.token})
-	if worker.NoRoom(err) {
-		x.fail(explain(x.Dir, err))
-		return
-	}
+	t.ending, t.reason, t.stopped = "", "", time.Time{}
+	run, err := x.Store.Run(t.id)
 	if err != nil {
-		x.crashed(t, err)
+		x.fail(err)
 		return
 	}
-	t.handle = h
-	x.active = append(x.active, t)
-	go func() { x.exits <- exit{t, h.Wait()} }()
+	if err := worker.WriteSpec(t.dir, x.spec(t, run)); err != nil {
+		x.fail(explain(x.Dir, err))
+		return
+	}
+	h, err := x.Engine.Launch(ctx, engine.Launch{RunDir: t.dir, Token: t.token, Env: x.takeGPU(t), Memory: x.Memory})
+	if err != nil {
+		x.giveGPU(t)
+	}
+	switch {
+	case worker.NoRoom(err):
+		x.fail(explain(x.Dir, err))
+	case errors.Is(err, context.Canceled):
+		x.wait(t)
+	case err != nil:
+		x.crashed(t, err)
+	default:
+		t.handle = h
+		x.active = append(x.active, t)
+		go func() { x.exits <- exit{t, h.Wait()} }()
+	}
 }
 
-// poll reads what the active workers have written and shows how far they are.
+func (x *execution) spec(t *task, run *results.Run) worker.Spec {
+	return worker.Spec{
+		ID: t.id, Cell: t.cell, Seed: t.seed, Config: run.Config,
+		Dataset: t.dataset, DataDir: x.DataDir, SaveEvery: x.SaveEvery, Trainer: TrainerDir(x.Dir, run.Trainer),
+	}
+}
+
+// takeGPU gives a task a GPU that no other has, and returns what tells its
+// worker so.
+func (x *execution) takeGPU(t *task) []string {
+	if len(x.idleGPUs) == 0 {
+		return nil
+	}
+	t.gpu, x.idleGPUs = x.idleGPUs[0], x.idleGPUs[1:]
+	return []string{"CUDA_VISIBLE_DEVICES=" + t.gpu}
+}
+
+func (x *execution) giveGPU(t *task) {
+	if t.gpu != "" {
+		x.idleGPUs = append(x.idleGPUs, t.gpu)
+		t.gpu = ""
+	}
+}
+
+// poll reads what the active workers have written and what was asked of the
+// head, sees to the limits, and shows how far all is.
 func (x *execution) poll() {
 	for _, t := range x.active {
 		x.follow(t)
+		x.limit(t)
 	}
-	statuses := x.statuses()
-	x.Display.Progress(statuses, x.total(statuses))
+	if x.err == nil {
+		x.fail(x.answer())
+	}
+	if !x.Until.IsZero() && !x.now().Before(x.Until) && !x.stopping {
+		x.Display.Say("it is " + x.Until.Format("15:04") + ": the runs at work save their state and stop")
+		x.stop(OutOfTime)
+	}
+	x.Display.Progress(x.statuses(), x.total())
+}
+
+// limit stops a run that has been at work for too long, and kills a worker that
+// does not stop.
+func (x *execution) limit(t *task) {
+	atWork := time.Duration(t.before*float64(time.Second)) + time.Since(t.status.Began)
+	if x.Timeout > 0 && atWork > x.Timeout && t.ending == "" {
+		t.ending, t.reason = results.TimedOut, fmt.Sprintf("it was at work for longer than the %v of its time limit", x.Timeout)
+		t.stop()
+	}
+	if !t.stopped.IsZero() && time.Since(t.stopped) > killAfter {
+		t.handle.Kill()
+	}
+}
+
+func (x *execution) now() time.Time {
+	if x.Now != nil {
+		return x.Now()
+	}
+	return time.Now().Round(0) // what the clock on the wall says, also after a sleep of the machine
 }
 
 func (x *execution) statuses() []Status {
@@ -223,126 +370,20 @@ func (x *execution) statuses() []Status {
 	return statuses
 }
 
-// finish takes leave of a worker that is gone: what it wrote last decides.
-func (x *execution) finish(e exit) {
-	t := e.task
-	x.active = slices.DeleteFunc(x.active, func(a *task) bool { return a == t })
-	x.follow(t)
-	if x.err != nil {
-		return
+// ended is how many runs have an outcome.
+func (x *execution) ended() (n int) {
+	for _, count := range x.summary.Outcomes {
+		n += count
 	}
-	run, err := x.Store.Run(t.id)
-	switch {
-	case err != nil:
-		x.fail(err)
-	case run.Outcome.IsResult():
-		x.done(t, run)
-	case x.stopping:
-		x.interrupted(t, "interrupted")
-	case exited(e.err, worker.ExitNoRoom):
-		x.unwritable(t, e.err)
-	default:
-		x.crashed(t, e.err)
-	}
+	return n
 }
 
-// interrupted records an attempt after which the run can go on.
-func (x *execution) interrupted(t *task, reason string) {
-	if n := t.status.Attempt; n > 0 {
-		x.fail(x.Store.EndAttempt(t.id, n, "", reason))
-	}
-	x.Display.Idle(t.status)
-}
-
-// unwritable ends everything because a worker could not write: the others
-// will not be able to either.
-func (x *execution) unwritable(t *task, ended error) {
-	log := worker.LaunchLog(t.dir)
-	if n := t.status.Attempt; n > 0 {
-		log = worker.Attempt{RunDir: t.dir, N: n}.Stderr()
-	}
-	reason := crash(ended, log)
-	x.fail(fullDisk(x.Dir, reason))
-	x.interrupted(t, reason)
-}
-
-// done counts a run that has its result.
-func (x *execution) done(t *task, run *results.Run) {
-	x.summary.Done++
-	x.summary.Outcomes[run.Outcome]++
-	x.estimate.add(t.cell, run.Seconds)
-	x.ended(t, run)
-}
-
-func (x *execution) ended(t *task, run *results.Run) {
-	x.Display.End(t.status, End{
-		Outcome: run.Outcome, Reason: run.Reason,
-		Took:  time.Duration(run.Seconds * float64(time.Second)),
-		Total: x.total(x.statuses()),
-	})
-}
-
-// crashed records an attempt that ended without an outcome, and lets the run
-// be tried again unless its retries are used up.
-func (x *execution) crashed(t *task, ended error) {
-	a, err := x.attemptOf(t)
-	if err != nil {
-		x.fail(explain(x.Dir, err))
-		return
-	}
-	reason := crash(ended, a.Stderr())
-	if damage := x.distrust(t); damage != "" {
-		reason = damage
-	}
-	t.failures++
-	if t.failures > x.Retries || exited(ended, worker.ExitRefused) {
-		x.failed(t, a, reason)
-		return
-	}
-	if err := x.Store.RetryAttempt(t.id, a.N, reason); err != nil {
-		x.fail(err)
-		return
-	}
-	pause := x.backoff(t.failures)
-	t.after = time.Now().Add(pause)
-	x.waiting = slices.Insert(x.waiting, 0, t) // where it came from
-	x.Display.Idle(t.status)
-	x.Display.Say(fmt.Sprintf("%s seed %d: attempt %d failed (%s); trying again in %v", t.cell, t.seed, a.N, reason, pause))
-}
-
-func (x *execution) backoff(failures int) time.Duration {
-	first := x.Backoff
-	if first == 0 {
-		first = time.Second
-	}
-	return first << min(failures-1, 10)
-}
-
-// failed records and counts a run that failed for good.
-func (x *execution) failed(t *task, a worker.Attempt, reason string) {
-	if err := x.Store.EndAttempt(t.id, a.N, results.Failed, reason); err != nil {
-		x.fail(err)
-		return
-	}
-	x.summary.Failed = append(x.summary.Failed, Failure{ID: t.id, Cell: t.cell, Seed: t.seed, Reason: reason, Log: a.Stderr()})
-	x.summary.Outcomes[results.Failed]++
-	run, err := x.Store.Run(t.id)
-	if err != nil {
-		x.fail(err)
-		return
-	}
-	x.ended(t, run)
-}
-
-// total sums up the plan.
-func (x *execution) total(active []Status) Total {
-	waiting := make([]string, len(x.waiting))
-	for i, t := range x.waiting {
-		waiting[i] = t.cell
-	}
+// total sums up the study.
+func (x *execution) total() Total {
 	return Total{
-		Done: x.summary.Done + len(x.summary.Failed),
-		All:  x.summary.Total,
-		Left: x.estimate.left(waiting, active, x.Jobs, time.Now()),
+		Done:   x.ended(),
+		All:    x.summary.Total,
+		Left:   x.estimate.left(x.waiting, x.active, x.Jobs, time.Now()),
+		Paused: x.paused,
 	}
 }

@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "worker":
-			os.Exit(tinyWorker(os.Args[2:], tinyTrainer))
+			os.Exit(tinyWorker(os.Args[2:], worker.Embedded(tinyTrainer)))
 		case "train":
-			os.Exit(tinyWorker(os.Args[2:], trainer.Run))
+			os.Exit(tinyWorker(os.Args[2:], worker.Embedded(trainer.Run)))
 		}
 	}
 	os.Exit(m.Run())
@@ -180,15 +180,30 @@ func (f *fixture) scheduler(jobs int) *orchestrator.Scheduler {
 	}
 	f.shown = &recorded{}
 	return &orchestrator.Scheduler{
-		Store: f.store, Dir: f.dir, DataDir: f.control, Display: f.shown,
-		Engine: local.Engine{Path: self, Args: []string{"tiny", "worker"}},
-		Jobs:   jobs, Retries: 1, Backoff: time.Millisecond,
+		Store: f.store, Dir: f.dir, Display: f.shown,
+		Engine:  local.Engine{Path: self, Args: []string{"tiny", "worker"}},
+		Options: orchestrator.Options{Jobs: jobs, Retries: 1, DataDir: f.control}, Backoff: time.Millisecond,
 	}
 }
 
+// record stores the fixture's study as the command "run" does.
+func (f *fixture) record() *results.Study {
+	f.t.Helper()
+	study, err := orchestrator.Record(f.store, f.plan, f.shown.Say)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.store.Reopen(study, results.Failed, results.TimedOut); err != nil {
+		f.t.Fatal(err)
+	}
+	return study
+}
+
+func stopped(s orchestrator.Summary) bool { return s.Stopped != "" }
+
 func (f *fixture) run(s *orchestrator.Scheduler) orchestrator.Summary {
 	f.t.Helper()
-	summary, err := s.Run(f.t.Context(), f.plan)
+	summary, err := s.Run(f.t.Context(), f.record())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -307,7 +322,7 @@ func (d *recorded) await(t *testing.T, id string) {
 func TestSchedulerRunsOnce(t *testing.T) {
 	f := newFixture(t)
 	summary := f.run(f.scheduler(1))
-	if summary.Total != 4 || summary.Done != 4 || summary.Before != 0 || summary.Outcomes[results.Completed] != 4 || summary.Interrupted {
+	if summary.Total != 4 || summary.Done != 4 || summary.Before != 0 || summary.Outcomes[results.Completed] != 4 || stopped(summary) {
 		t.Errorf("%+v", summary)
 	}
 	// All cells of a seed before the next; the cell "same" has its runs already.
@@ -376,7 +391,7 @@ func TestSchedulerWaitsForRetry(t *testing.T) {
 		f.shown.awaitSaid(t, "trying again")
 		cancel()
 	}()
-	if summary, err := s.Run(ctx, f.plan); err != nil || !summary.Interrupted || len(summary.Failed) > 0 {
+	if summary, err := s.Run(ctx, f.record()); err != nil || !stopped(summary) || len(summary.Failed) > 0 {
 		t.Errorf("%+v, %v", summary, err)
 	}
 	first := f.plan.Runs[0]
@@ -444,8 +459,8 @@ func TestSchedulerInterrupt(t *testing.T) {
 		f.shown.await(t, f.plan.Runs[1].ID)
 		cancel()
 	}()
-	summary, err := s.Run(ctx, f.plan)
-	if err != nil || !summary.Interrupted || summary.Done != 0 {
+	summary, err := s.Run(ctx, f.record())
+	if err != nil || !stopped(summary) || summary.Done != 0 {
 		t.Fatalf("%+v, %v", summary, err)
 	}
 	for _, r := range f.plan.Runs[:2] {
@@ -461,7 +476,7 @@ func TestSchedulerInterrupt(t *testing.T) {
 	}
 
 	f.untell("hold-1")
-	if summary := f.run(f.scheduler(2)); summary.Interrupted || summary.Done != 4 || summary.Before != 0 {
+	if summary := f.run(f.scheduler(2)); stopped(summary) || summary.Done != 4 || summary.Before != 0 {
 		t.Errorf("%+v", summary)
 	}
 	slices.Sort(f.shown.begun)
@@ -501,7 +516,7 @@ func TestSchedulerKill(t *testing.T) {
 		f.shown.await(t, f.plan.Runs[0].ID)
 		close(kill)
 	}()
-	if summary := f.run(s); !summary.Interrupted || summary.Done != 0 {
+	if summary := f.run(s); !stopped(summary) || summary.Done != 0 {
 		t.Errorf("%+v", summary)
 	}
 	f.untell("hold-1")
@@ -590,7 +605,7 @@ func TestSchedulerStoreFails(t *testing.T) {
 		f.store.Close()
 		f.untell("hold-1")
 	}()
-	if summary, err := s.Run(t.Context(), f.plan); err == nil {
+	if summary, err := s.Run(t.Context(), f.record()); err == nil {
 		t.Errorf("%+v", summary)
 	}
 }
@@ -600,7 +615,7 @@ func TestSchedulerStoreFails(t *testing.T) {
 func TestSchedulerFullDisk(t *testing.T) {
 	f := newFixture(t)
 	f.tell("full-1")
-	summary, err := f.scheduler(1).Run(t.Context(), f.plan)
+	summary, err := f.scheduler(1).Run(t.Context(), f.record())
 	for _, part := range []string{"the disk of the store " + f.dir + " is full", "make room and start again", "cannot write state"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
@@ -627,7 +642,7 @@ func TestSchedulerFullDiskAtLaunch(t *testing.T) {
 	f := newFixture(t)
 	s := f.scheduler(1)
 	s.Engine = fullEngine{}
-	summary, err := s.Run(t.Context(), f.plan)
+	summary, err := s.Run(t.Context(), f.record())
 	if err == nil || !strings.Contains(err.Error(), "make room and start again") || len(summary.Failed) > 0 {
 		t.Errorf("%v; %+v", err, summary)
 	}

@@ -71,12 +71,22 @@ func inPlace(study *ablations.Study, stored *results.Study, found map[string]res
 		f := found[slot.RunID]
 		place := &runs[cell][seed]
 		place.id, place.outcome, place.reason = slot.RunID, f.Outcome, f.Reason
+		place.stopped, place.steps = stoppedAt(f), f.Steps
 		place.metrics = map[string]ends{}
 		for name, e := range metrics[slot.RunID] {
 			place.metrics[name] = endsOf(e, f.Steps)
 		}
 	}
 	return runs, nil
+}
+
+// stoppedAt is the step at which a run that collapsed was stopped early, 0 if it
+// was not.
+func stoppedAt(r results.Run) int64 {
+	if (r.Outcome == results.Collapsed || r.Outcome == results.NeverSeparated) && r.Step < r.Steps {
+		return r.Step
+	}
+	return 0
 }
 
 // endsOf reads a metric's value at step 0 and at the end; a metric that was

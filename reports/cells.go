@@ -24,6 +24,13 @@ func newReport(study *ablations.Study, runs [][]run) *Report {
 		r.Cells = append(r.Cells, r.sumUp(study, c, runs[i]))
 	}
 	r.Metric = mainMetric(study, r.Cells)
+	if study.Trainer != nil {
+		r.own = append([]string{}, shownMetrics(study, r.Cells)...)
+		r.Metric = ""
+		if len(r.own) > 0 {
+			r.Metric = r.own[0]
+		}
+	}
 	r.compareToBaseline()
 	r.flagLowRank()
 	r.judge(study)
@@ -44,6 +51,9 @@ func (r *Report) sumUp(study *ablations.Study, c ablations.Cell, runs []run) Cel
 	}
 	for _, run := range runs {
 		cell.count(run.outcome)
+		if run.stopped > 0 {
+			cell.Stopped++
+		}
 	}
 	for _, name := range metricNames(runs) {
 		for _, untrained := range []bool{false, true} {
@@ -211,13 +221,13 @@ func (r *Report) flagLowRank() {
 func dataOf(study *ablations.Study) []Count {
 	var values []string
 	for _, c := range study.Cells {
-		name, _ := c.Settings["data.name"].(string)
+		data := c.Data()
+		name := data.Name
 		if name == "" || c.SameAs >= 0 {
 			continue
 		}
-		train, _ := c.Settings["data.train"].(int64)
-		if train > 0 {
-			name += ", " + grouped(train) + " training images"
+		if data.Train > 0 {
+			name += ", " + grouped(int64(data.Train)) + " training images"
 		}
 		for range study.Seeds {
 			values = append(values, name)

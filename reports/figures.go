@@ -43,7 +43,7 @@ func (r *Report) drawings() ([]drawing, error) {
 	if r.Metric != "" {
 		all = append(all, drawing{"comparison", "Every cell's " + r.Metric + ": mean, interval, each seed, and the network before training", r.comparisonFigure()})
 	}
-	for _, c := range curves {
+	for _, c := range r.shownCurves() {
 		picture, found, err := r.curvesFigure(c)
 		if err != nil {
 			return nil, err
@@ -112,7 +112,7 @@ const maxPoints = 120
 func (r *Report) curvesFigure(c curve) (picture *figure.Curves, found bool, err error) {
 	picture = &figure.Curves{
 		Title: c.title,
-		X:     figure.Axis{Label: "optimizer steps"},
+		X:     figure.Axis{Label: r.steps()},
 		Y:     figure.Axis{Label: c.axis, Unit: unitOf(c.metric), Log: c.log},
 	}
 	if c.threshold {
@@ -141,12 +141,30 @@ func (r *Report) curvesFigure(c curve) (picture *figure.Curves, found bool, err 
 	}
 	for _, s := range picture.Series {
 		if len(s.Ends) > 0 {
-			note += "; a cross: a run diverged, and the line goes on over the others"
+			note += "; a cross: a run diverged" + r.orStopped() + ", and the line goes on over the others"
 			break
 		}
 	}
 	picture.Note = r.figureNote(note)
 	return picture, longest > 0, nil
+}
+
+// orStopped is what else a cross may mean.
+func (r *Report) orStopped() string {
+	for _, c := range r.Cells {
+		if c.Stopped > 0 {
+			return " or was stopped early"
+		}
+	}
+	return ""
+}
+
+// steps says what the steps of a curve are.
+func (r *Report) steps() string {
+	if r.own != nil {
+		return "steps, as the trainer counts them"
+	}
+	return "optimizer steps"
 }
 
 // load reads a metric of a cell's runs with a result, by seed.
@@ -171,6 +189,8 @@ func seriesOf(cell Cell, style figure.Style, runs [][]results.Point, each int) f
 	s := figure.Series{Name: cell.Name, Style: style}
 	if cell.Diverged > 0 {
 		s.Remark = fmt.Sprintf("%d of %d diverged", cell.Diverged, cell.N)
+	} else if cell.Stopped > 0 {
+		s.Remark = fmt.Sprintf("%d of %d stopped early", cell.Stopped, cell.N)
 	}
 	steps := stepsOf(runs)
 	for from := 0; from < len(steps); from += max(each, 1) {
@@ -189,7 +209,7 @@ func seriesOf(cell Cell, style figure.Style, runs [][]results.Point, each int) f
 		s.X, s.Mean, s.Low, s.High = append(s.X, x), append(s.Mean, mean), append(s.Low, low), append(s.High, high)
 	}
 	for i, points := range runs {
-		if cell.runs[i].outcome != results.Diverged {
+		if cell.runs[i].outcome != results.Diverged && cell.runs[i].stopped == 0 {
 			continue
 		}
 		if last, ok := lastFinite(points); ok {

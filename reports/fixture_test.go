@@ -43,7 +43,7 @@ func fixture(seeds ...int) (*ablations.Study, [][]run) {
 	}
 	var runs [][]run
 	for i, a := range arms {
-		cell := ablations.Cell{Name: a.name, SameAs: -1, Settings: map[string]any{"data.name": "fashion-mnist", "data.train": int64(2000)}}
+		cell := ablations.NewCell(a.name, map[string]any{"data.name": "fashion-mnist", "data.train": int64(2000)})
 		if a.name != "no-predictor" {
 			cell.Levels = []string{a.name}
 		}

@@ -9,90 +9,91 @@ import (
 // not known are null.
 type (
 	jsonReport struct {
-		Study      string         `json:"study"`
-		Title      string         `json:"title"`
-		Source     string         `json:"source"`
-		Overrides  []string       `json:"overrides"`
-		Alpha      float64        `json:"alpha"`
-		Metric     string         `json:"metric"`
-		Cells      []jsonCell     `json:"cells"`
-		Claims     []jsonClaim    `json:"claims"`
-		Provenance jsonProvenance `json:"provenance"`
-		Notes      []string       `json:"notes"`
-		Again      []string       `json:"again"`
+		Study      string         `json:"study"`      // name
+		Title      string         `json:"title"`      // what it asks
+		Source     string         `json:"source"`     // the paper that it reproduces; may be empty
+		Overrides  []string       `json:"overrides"`  // that it was run with
+		Alpha      float64        `json:"alpha"`      // level of the claims' tests; intervals have confidence 1 - alpha
+		Metric     string         `json:"metric"`     // the main metric, that cells are compared by; "" if no run has a value
+		Cells      []jsonCell     `json:"cells"`      // in the order of the study; the first is the baseline
+		Claims     []jsonClaim    `json:"claims"`     // in the order of the study
+		Provenance jsonProvenance `json:"provenance"` // what made the results
+		Notes      []string       `json:"notes"`      // the table's footnotes
+		Again      []string       `json:"again"`      // commands that make the results and the report again
 	}
 	jsonCell struct {
-		Name           string                `json:"name"`
-		Cell           map[string]string     `json:"cell"` // null for a named cell
-		Seeds          []int                 `json:"seeds"`
-		N              int                   `json:"n"`
-		Collapsed      int                   `json:"collapsed"`
-		NeverSeparated int                   `json:"never_separated"`
-		Diverged       int                   `json:"diverged"`
-		Failed         int                   `json:"failed"`
-		Pending        int                   `json:"pending"`
-		Dimensional    bool                  `json:"dimensional_collapse"`
-		Metrics        map[string]jsonMetric `json:"metrics"`
-		Difference     *jsonDifference       `json:"difference"` // null for the baseline
+		Name           string                `json:"name"`                 // as claims call it
+		Cell           map[string]string     `json:"cell"`                 // null for a named cell
+		Seeds          []int                 `json:"seeds"`                // the study's
+		N              int                   `json:"n"`                    // runs with a result
+		Collapsed      int                   `json:"collapsed"`            // runs that collapsed
+		NeverSeparated int                   `json:"never_separated"`      // runs whose projections were collapsed from step 0 on
+		Stopped        int                   `json:"stopped_early"`        // runs that collapsed and were stopped: their figures are of the step they stopped at
+		Diverged       int                   `json:"diverged"`             // runs that diverged
+		Failed         int                   `json:"failed"`               // runs that ended without a result: failed, timed out or cancelled
+		Pending        int                   `json:"pending"`              // runs that have not ended
+		Dimensional    bool                  `json:"dimensional_collapse"` // effective rank of the projection under a tenth of the baseline's
+		Metrics        map[string]jsonMetric `json:"metrics"`              // by name; NAME_untrained is of step 0
+		Difference     *jsonDifference       `json:"difference"`           // null for the baseline
 
 		// By component, where it was measured.
 		Dependence map[string]jsonDependence `json:"batch_dependence"`
 	}
 	jsonDependence struct {
-		Depends bool   `json:"depends"`
-		Largest Number `json:"largest"`
-		N       int    `json:"n"`
+		Depends bool   `json:"depends"` // whether it is above 0 in any run
+		Largest Number `json:"largest"` // of the derivatives
+		N       int    `json:"n"`       // runs in which it was measured
 	}
 	jsonMetric struct {
-		Mean   Number   `json:"mean"`
-		Low    Number   `json:"low"`
-		High   Number   `json:"high"`
+		Mean   Number   `json:"mean"`   // over seeds
+		Low    Number   `json:"low"`    // lower end of its t interval; null where all seeds gave one value
+		High   Number   `json:"high"`   // upper end of its t interval
 		Values []Number `json:"values"` // by seeds
 	}
 	jsonDifference struct {
-		Estimate Number `json:"estimate"`
-		Low      Number `json:"low"`
-		High     Number `json:"high"`
-		P        Number `json:"p"`
-		N        int    `json:"n"`
-		Paired   bool   `json:"paired"`
+		Estimate Number `json:"estimate"` // of the metric, cell minus baseline
+		Low      Number `json:"low"`      // lower end of its t interval
+		High     Number `json:"high"`     // upper end of its t interval
+		P        Number `json:"p"`        // two-sided, of the t test, after Holm over the cells
+		N        int    `json:"n"`        // pairs of seeds; of a Welch test, the smaller of the two samples
+		Paired   bool   `json:"paired"`   // by seed; else a Welch test
 	}
 	jsonClaim struct {
-		ID      string     `json:"id"`
-		Says    string     `json:"says"`
-		Verdict Verdict    `json:"verdict"`
-		P       Number     `json:"p"`
-		Level   Number     `json:"level"`
-		Paper   *jsonPaper `json:"paper"`
-		Parts   []jsonPart `json:"parts"`
+		ID      string     `json:"id"`      // its name
+		Says    string     `json:"says"`    // what it claims, in words
+		Verdict Verdict    `json:"verdict"` // of all its parts
+		P       Number     `json:"p"`       // after Holm over the claims; null if no part is a comparison
+		Level   Number     `json:"level"`   // what the p values of the parts are compared with; null like p
+		Paper   *jsonPaper `json:"paper"`   // the paper's own figures, null if it gives none
+		Parts   []jsonPart `json:"parts"`   // all of which it needs
 
 		BatchStatistics *string `json:"batch_statistics"` // null if it was not measured
 	}
 	jsonPaper struct {
-		Value   float64 `json:"value"`
-		Against float64 `json:"against"`
-		Unit    string  `json:"unit"`
-		Where   string  `json:"where"`
+		Value   float64 `json:"value"`   // of the cell that the claim is about
+		Against float64 `json:"against"` // of the one that it is compared with
+		Unit    string  `json:"unit"`    // of both
+		Where   string  `json:"where"`   // in the paper
 	}
 	jsonPart struct {
-		Kind      string   `json:"kind"`
-		Metric    *string  `json:"metric"`
-		Cells     []string `json:"cells"`
+		Kind      string   `json:"kind"`      // what it asks
+		Metric    *string  `json:"metric"`    // null where collapse is asked for
+		Cells     []string `json:"cells"`     // as the study names them; a comparison has two, the first minus the second
 		Threshold Number   `json:"threshold"` // "by" or the margin
-		Verdict   Verdict  `json:"verdict"`
-		Estimate  Number   `json:"estimate"`
-		Low       Number   `json:"low"`
-		High      Number   `json:"high"`
-		P         Number   `json:"p"`
-		N         int      `json:"n"`
-		Says      string   `json:"says"`
+		Verdict   Verdict  `json:"verdict"`   // of this part
+		Estimate  Number   `json:"estimate"`  // difference of the means; else the share of runs that collapsed or never separated
+		Low       Number   `json:"low"`       // lower one-sided bound at the level of the claim; null for collapse
+		High      Number   `json:"high"`      // the upper one
+		P         Number   `json:"p"`         // of the opposite, one-sided; null for collapse
+		N         int      `json:"n"`         // seeds compared, or runs with a result
+		Says      string   `json:"says"`      // the part, its figures and, if it is not decided, why
 	}
 	jsonProvenance struct {
-		Datasets []string `json:"datasets"`
-		Trainers []string `json:"trainers"`
-		Versions []string `json:"versions"`
-		Kernels  []string `json:"kernels"`
-		CPUs     []string `json:"cpus"`
+		Datasets []string `json:"datasets"` // content hashes
+		Trainers []string `json:"trainers"` // versions of the trainer
+		Versions []string `json:"versions"` // of ablate
+		Kernels  []string `json:"kernels"`  // kernel sets with versions
+		CPUs     []string `json:"cpus"`     // processors
 	}
 )
 
@@ -131,7 +132,7 @@ func (r *Report) notes() []string {
 func cellJSON(c Cell) jsonCell {
 	j := jsonCell{
 		Name: c.Name, Cell: c.Levels, Seeds: c.Seeds, N: c.N,
-		Collapsed: c.Collapsed, NeverSeparated: c.NeverSeparated, Diverged: c.Diverged, Failed: c.Failed, Pending: c.Pending,
+		Collapsed: c.Collapsed, NeverSeparated: c.NeverSeparated, Stopped: c.Stopped, Diverged: c.Diverged, Failed: c.Failed, Pending: c.Pending,
 		Dimensional: c.DimensionalCollapse, Metrics: map[string]jsonMetric{}, Dependence: map[string]jsonDependence{},
 	}
 	for _, component := range components {

@@ -34,8 +34,9 @@ type Report struct {
 	// results here; "" for the default. The other forms may be read anywhere.
 	Store string
 
-	text    []byte // the study file
-	shipped bool   // the study's name is enough to run it again
+	own     []string // of a study with a trainer of its own, the metrics to show, the main one first; else nil
+	text    []byte   // the study file
+	shipped bool     // the study's name is enough to run it again
 	series  func(runID, metric string) ([]results.Point, error)
 }
 
@@ -48,6 +49,10 @@ type Cell struct {
 
 	// How the runs with a result ended; those not counted here completed.
 	Collapsed, NeverSeparated, Diverged int
+
+	// Stopped counts those of them that were stopped early, having collapsed:
+	// their final figures are of the step they stopped at.
+	Stopped int
 
 	Failed  int // runs that ended without a result: failed, timed out or cancelled
 	Pending int // runs that have not ended
@@ -210,10 +215,12 @@ type run struct {
 	outcome results.Outcome
 	reason  string
 	metrics map[string]ends
+
+	stopped, steps int64 // the step at which it was stopped early, 0 if it was not, and how many it has
 }
 
-// ends are a metric's values at step 0 and at the last step; NaN where it was
-// not reported there.
+// ends are a metric's values at step 0 and at the last step that the run made;
+// NaN where it was not reported there.
 type ends struct{ untrained, final float64 }
 
 // value returns a metric's final or untrained value, NaN if the run has none.

@@ -62,9 +62,13 @@ func (r *Report) table(brackets bool) table {
 		}
 		t.addMetric(r, r.Metric+untrainedSuffix, "untrained")
 	}
-	for _, m := range []struct{ name, head string }{{"knn_top1", "knn %"}, {"z_std", "z_std"}} {
-		if m.name != r.Metric {
-			t.addMetric(r, m.name, m.head)
+	others := []string{"knn_top1", "z_std"}
+	if r.own != nil {
+		others = r.own
+	}
+	for _, name := range others {
+		if name != r.Metric {
+			t.addMetric(r, name, headOf(name))
 		}
 	}
 	n := column{head: "n"}
@@ -76,6 +80,14 @@ func (r *Report) table(brackets bool) table {
 	t.columns = append(t.columns, n, outcomes)
 	r.generalNotes(&t)
 	return t
+}
+
+// headOf is a metric's name over a column.
+func headOf(metric string) string {
+	if unit := unitOf(metric); unit != "" {
+		return strings.TrimSuffix(metric, "_top1") + " " + unit
+	}
+	return metric
 }
 
 // meanColumn shows the main metric as "71.3 ± 3.1 [68.2, 74.4]", aligned at
@@ -194,7 +206,7 @@ func (r *Report) differenceColumns(t *table) []column {
 func (t *table) addMetric(r *Report, name, head string) {
 	means := r.means(name)
 	decimals := decimalsFor(unitOf(name), means...)
-	if unitOf(name) == "" {
+	if strings.HasSuffix(strings.TrimSuffix(name, untrainedSuffix), "_std") {
 		decimals = max(decimals, 3) // collapse shows in the third
 	}
 	c := column{head: head}
@@ -260,6 +272,9 @@ func (r *Report) marks(t *table, c Cell) string {
 		marks = append(marks, t.note(fmt.Sprintf("%s: no final %s in %d of %d results; %s",
 			c.Name, r.Metric, c.N-m.known(), c.N, whatIsLeft(m.known()))))
 	}
+	if c.Stopped > 0 {
+		marks = append(marks, t.note(c.stoppedNote()))
+	}
 	// Without any value there is no mean either, and the table shows that.
 	if k := c.metric(r.Metric + untrainedSuffix).known(); 0 < k && k < c.N {
 		marks = append(marks, t.note(fmt.Sprintf("%s: no untrained %s in %d of %d results; its mean is over %s",
@@ -291,6 +306,26 @@ func whatIsLeft(n int) string {
 	return fmt.Sprintf("mean and interval are over the other %d", n)
 }
 
+// stoppedNote says that the cell's figures are not all of the last step.
+func (c Cell) stoppedNote() string {
+	var first, last, steps int64
+	for _, run := range c.runs {
+		if run.stopped == 0 {
+			continue
+		}
+		if first == 0 || run.stopped < first {
+			first = run.stopped
+		}
+		last, steps = max(last, run.stopped), run.steps
+	}
+	when := fmt.Sprintf("at step %d", first)
+	if first < last {
+		when = fmt.Sprintf("at steps %d to %d", first, last)
+	}
+	return fmt.Sprintf("%s: %d of %d results stopped early, having collapsed: their figures are those %s of %d, not at the end",
+		c.Name, c.Stopped, c.N, when, steps)
+}
+
 // lowRankNote names the cells with dimensional collapse.
 func (r *Report) lowRankNote() string {
 	var ranks []string
@@ -315,7 +350,9 @@ func (r *Report) generalNotes(t *table) {
 	if done < all {
 		add(fmt.Sprintf("%d of %d runs have no result yet: the table will change", all-done, all))
 	}
-	if len(t.columns) > 3 {
+	if r.own != nil && len(t.columns) > 3 {
+		add("untrained: at step 0; all others: at the last step; means over seeds")
+	} else if len(t.columns) > 3 {
 		add("untrained: the same networks at step 0; knn: nearest-neighbour accuracy; z_std: spread of the projection, 0 = collapsed, near 1 = spread out; means over seeds")
 	}
 	if n := len(r.Seeds); n == 1 {

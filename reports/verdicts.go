@@ -81,15 +81,18 @@ func together(parts []Part) Verdict {
 }
 
 // tally counts the runs of a set of cells.
-type tally struct{ all, results, collapsed, diverged, failed int }
+type tally struct{ all, results, collapsed, stopped, diverged, failed int }
 
 func tallyOf(cells []Cell) tally {
 	runs := distinct(cells)
 	var sum Cell
 	for _, run := range runs {
 		sum.count(run.outcome)
+		if run.stopped > 0 {
+			sum.Stopped++
+		}
 	}
-	return tally{len(runs), sum.N, sum.Collapsed + sum.NeverSeparated, sum.Diverged, sum.Failed}
+	return tally{len(runs), sum.N, sum.Collapsed + sum.NeverSeparated, sum.Stopped, sum.Diverged, sum.Failed}
 }
 
 // missing says which runs have no result.
@@ -134,6 +137,9 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	if t.results > 0 {
 		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated", t.collapsed, t.results))
 	}
+	if t.stopped > 0 {
+		counts = append(counts, fmt.Sprintf("%d of them stopped early", t.stopped))
+	}
 	if t.diverged > 0 {
 		counts = append(counts, fmt.Sprintf("%d diverged", t.diverged))
 	}
@@ -169,6 +175,7 @@ type comparison struct {
 	p        float64 // 1 where there is none
 	pending  string  // what is not run yet
 	missing  string  // which runs have a result but no value
+	stopped  string  // which runs' values are of an earlier step than the others'
 }
 
 func (r *Report) comparison(part ablations.Part) comparison {
@@ -177,18 +184,21 @@ func (r *Report) comparison(part ablations.Part) comparison {
 	}
 	c := comparison{isOne: true, p: 1}
 	var values [2][]float64
-	var gaps []string
+	var gaps, stopped []string
 	for i, s := range part.Cells[:2] {
 		cell := r.Cells[s.Cell]
 		values[i] = valuesOf(cell.runs, part.Metric, s.Untrained)
 		if gap := gapOf(cell, values[i], s.Text); gap != "" {
 			gaps = append(gaps, gap)
 		}
+		if cell.Stopped > 0 && !s.Untrained {
+			stopped = append(stopped, fmt.Sprintf("%d of %d runs of %s were stopped early", cell.Stopped, cell.N, s.Text))
+		}
 	}
 	if t := tallyOf(r.cellsOf(part)); t.results < t.all {
 		c.pending = t.missing()
 	}
-	c.missing = strings.Join(gaps, ", ")
+	c.missing, c.stopped = strings.Join(gaps, ", "), strings.Join(stopped, ", ")
 	c.estimate, c.welch = difference(values[0], values[1])
 	if c.pending != "" || c.missing != "" {
 		return c
@@ -276,6 +286,9 @@ func (c comparison) says(p Part) string {
 	}
 	if reason := c.undecided(); reason != "" {
 		s.WriteString("; " + reason)
+	}
+	if c.stopped != "" {
+		s.WriteString("; " + c.stopped)
 	}
 	return s.String()
 }

@@ -72,13 +72,13 @@ func benchTrainerCommand() *cli.Command {
 
 // measured is what was measured.
 type measured struct {
-	Method string `json:"method"`
-	Arch   string `json:"arch"`
-	Width  int    `json:"width"`
-	Batch  int    `json:"batch"`
-	Size   int    `json:"size"`
-	Norm   string `json:"norm"`
-	CPU    string `json:"cpu"`
+	Method string `json:"method"` // byol or simclr
+	Arch   string `json:"arch"`   // of the encoder
+	Width  int    `json:"width"`  // channels of the first stage
+	Batch  int    `json:"batch"`  // images a step
+	Size   int    `json:"size"`   // pixels of an image, in width and height
+	Norm   string `json:"norm"`   // of the encoder
+	CPU    string `json:"cpu"`    // processor with its widest vector extension
 }
 
 // trainerSpeed is what one process achieved.
@@ -90,11 +90,11 @@ type trainerSpeed struct {
 // jointSpeed is what several processes achieved at once.
 type jointSpeed struct {
 	measured
-	Kernels              string  `json:"kernels"`
-	Processes            int     `json:"processes"`
-	ImagesPerSecond      float64 `json:"images_per_second"`
-	AloneImagesPerSecond float64 `json:"alone_images_per_second"`
-	Speedup              float64 `json:"speedup"`
+	Kernels              string  `json:"kernels"`                 // kernel set with version
+	Processes            int     `json:"processes"`               // that measured at once, of one thread each
+	ImagesPerSecond      float64 `json:"images_per_second"`       // of all of them together
+	AloneImagesPerSecond float64 `json:"alone_images_per_second"` // of one alone, the mean of before and after
+	Speedup              float64 `json:"speedup"`                 // the one divided by the other
 }
 
 func benchTrainer(c *cli.Context) error {
@@ -229,7 +229,7 @@ func benchConfig(sets []string) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, studyError{err}
 	}
-	return study.Cells[0].Settings.Config()
+	return study.Cells[0].Settings().Config()
 }
 
 // benchArgs are the arguments of a process that measures one configuration.

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"ablate/ablations"
@@ -32,6 +33,42 @@ const (
 	exitContradicted = 3
 	exitInterrupted  = 130
 )
+
+// exitCodes says what they mean, for the help and the man page.
+var exitCodes = []struct {
+	code int
+	says string
+}{
+	{exitDone, "done"},
+	{exitFailed, "a run failed, or nothing could be done"},
+	{exitUsage, "a wrong command line or study"},
+	{exitContradicted, "a claim is contradicted, with report --check"},
+	{exitInterrupted, "interrupted"},
+}
+
+func exitCodesText() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, e := range exitCodes {
+		fmt.Fprintf(&b, "  %-3d  %s\n", e.code, e.says)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// environment lists the variables that change what the program does.
+var environment = []struct{ name, says string }{
+	{"ABLATE_STORE", "the folder of all results, unless --store names one (default: " + defaultStore + ")"},
+	{"ABLATE_DATA", "a folder of datasets to look in first, unless --data names one"},
+}
+
+func environmentText() string {
+	var b strings.Builder
+	b.WriteString("Environment:\n")
+	for _, e := range environment {
+		fmt.Fprintf(&b, "  %-12s  %s\n", e.name, e.says)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
 
 // exitError ends the program with a code of its own. An empty text says that
 // all has been said.
@@ -69,7 +106,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func runApp(ctx context.Context, app *cli.App, args []string) error {
 	done := make(chan error, 1)
 	go func() { done <- app.RunContext(ctx, append([]string{app.Name}, args...)) }()
-	if len(args) > 0 && (args[0] == "run" || args[0] == "worker") {
+	if len(args) > 0 && (slices.Contains([]string{"run", "retry", "queue", "worker"}, args[0])) {
 		return <-done
 	}
 	select {
@@ -117,8 +154,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"ablate run quick            run the shipped study \"quick\" and report on it\n" +
 			"ablate report quick         the report again\n" +
 			"ablate studies              what else is there",
-		Description: "Exit codes: 0 done; 1 a run failed, or nothing could be done; 2 a wrong command\n" +
-			"line or study; 3 a claim is contradicted, with report --check; 130 interrupted.",
+		Description:               exitCodesText() + "\n\n" + environmentText(),
 		Version:                   worker.Version(),
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
@@ -127,8 +163,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		Flags:                     []cli.Flag{storeFlag()},
 		Commands: []*cli.Command{
-			runCommand(), planCommand(), statusCommand(), showCommand(), reportCommand(),
-			studiesCommand(), keysCommand(), benchCommand(), traceCommand(), exportCommand(), workerCommand(),
+			runCommand(), planCommand(), queueCommand(), retryCommand(), pauseCommand(), resumeCommand(), cancelCommand(),
+			statusCommand(), showCommand(), logsCommand(), reportCommand(),
+			studiesCommand(), importCommand(), cleanCommand(), keysCommand(), benchCommand(), traceCommand(), exportCommand(), workerCommand(),
+			completionCommand(), manCommand(), completeCommand(),
 		},
 	}
 	for _, c := range app.Commands {
@@ -146,6 +184,11 @@ func tame(c *cli.Command) {
 	c.HideHelpCommand = true
 	if find(c.Flags, "store") == nil {
 		c.Flags = append(c.Flags, storeFlag())
+	}
+	for _, f := range c.Flags {
+		if b, ok := f.(*cli.BoolFlag); ok {
+			b.DisableDefaultText = true // that one is off unless given goes without saying
+		}
 	}
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return wrongValue(c.Flags, err) }
 	for _, sub := range c.Subcommands {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"ablate/ablations"
 	"ablate/orchestrator"
 	"ablate/orchestrator/worker"
 	"ablate/results"
@@ -88,6 +90,9 @@ func exportEncoder(c *cli.Context) error {
 // encoderOf reads the trained encoder of a run of the store in dir.
 func encoderOf(run *results.Run, dir string) (*checkpoint.File, error) {
 	switch {
+	case strings.HasPrefix(run.Trainer, ablations.External):
+		return nil, errors.New("it was trained by a program of the study's own; what that has saved lies in " +
+			worker.Attempt{RunDir: orchestrator.RunDir(dir, run.ID), N: run.Attempts}.Checkpoints())
 	case run.Outcome == "":
 		return nil, fmt.Errorf("it is at step %d of %d; finish it first (ablate run)", run.Step, run.Steps)
 	case !run.Outcome.IsResult() || run.Outcome == results.Diverged:
@@ -99,7 +104,7 @@ func encoderOf(run *results.Run, dir string) (*checkpoint.File, error) {
 	}
 	attempt := worker.Attempt{RunDir: orchestrator.RunDir(dir, run.ID), N: run.Attempts}
 	return trainer.ExportEncoder(
-		trainer.Job{Config: c, Seed: run.Seed, Dataset: run.Dataset, Checkpoints: attempt.Checkpoints()}, run.Steps)
+		trainer.Job{Config: c, Seed: run.Seed, Dataset: run.Dataset, Checkpoints: attempt.Checkpoints()}, run.Step)
 }
 
 // tellAbout adds to an encoder's metadata what the store knows of its run.

@@ -20,10 +20,10 @@ func keysCommand() *cli.Command {
 }
 
 type keyJSON struct {
-	Key     string `json:"key"`
-	Default any    `json:"default"`
-	Allowed string `json:"allowed"`
-	Says    string `json:"says"`
+	Key     string `json:"key"`     // dotted path
+	Default any    `json:"default"` // its type is that of the key
+	Allowed string `json:"allowed"` // values, for a person to read
+	Says    string `json:"says"`    // what it is for
 }
 
 func listKeys(c *cli.Context) error {

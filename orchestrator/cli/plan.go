@@ -24,25 +24,25 @@ func planCommand() *cli.Command {
 }
 
 type planJSON struct {
-	Study string         `json:"study"`
-	Title string         `json:"title"`
-	Seeds []int          `json:"seeds"`
-	Cells []planCellJSON `json:"cells"`
+	Study string         `json:"study"` // name
+	Title string         `json:"title"` // what it asks; may be empty
+	Seeds []int          `json:"seeds"` // in the order of execution
+	Cells []planCellJSON `json:"cells"` // in the order of the study
 	Runs  []planRunJSON  `json:"runs"`  // in the order of execution
 	Total int            `json:"total"` // different runs
 	Done  int            `json:"done"`  // those that have a result
 }
 
 type planCellJSON struct {
-	Name   string            `json:"name"`
+	Name   string            `json:"name"`              // as claims and tables call it
 	Cell   map[string]string `json:"cell"`              // level by axis; null for a named cell
 	SameAs string            `json:"same_as,omitempty"` // an earlier cell with equal settings
 }
 
 type planRunJSON struct {
-	ID      string          `json:"id"`
-	Cell    string          `json:"cell"`
-	Seed    int             `json:"seed"`
+	ID      string          `json:"id"`      // hash of all that decides the result
+	Cell    string          `json:"cell"`    // name
+	Seed    int             `json:"seed"`    // of all its random streams
 	Outcome results.Outcome `json:"outcome"` // "" while there is none
 }
 

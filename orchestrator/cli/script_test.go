@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 
 // The scripts run the whole program on a small generated dataset.
 func TestScripts(t *testing.T) {
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -34,13 +38,18 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ABLATE_STORE", "store")
 			env.Setenv("ABLATE_DATA", "")
+			env.Setenv("DOCS", docs)
 			return os.WriteFile(filepath.Join(env.WorkDir, "tiny.toml"), tiny, 0o666)
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "root" {
-				return false, fmt.Errorf("unknown condition %s", cond)
+			switch cond {
+			case "root":
+				return os.Geteuid() == 0, nil
+			case "torch":
+				_, err := os.Stat("/usr/share/datasets/fashion-mnist")
+				return err == nil && exec.Command("/usr/bin/python3", "-c", "import torch").Run() == nil, nil
 			}
-			return os.Geteuid() == 0, nil
+			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,

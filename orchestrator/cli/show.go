@@ -33,50 +33,50 @@ func showCommand() *cli.Command {
 }
 
 type showJSON struct {
-	ID       string               `json:"id"`
-	Cell     string               `json:"cell"`
-	Seed     int                  `json:"seed"`
-	State    string               `json:"state"` // as in the status
-	Outcome  results.Outcome      `json:"outcome"`
-	Reason   string               `json:"reason"`
-	Step     int64                `json:"step"`
-	Steps    int64                `json:"steps"`
-	Seconds  float64              `json:"seconds"`
-	Dataset  string               `json:"dataset"` // content hash
-	Trainer  string               `json:"trainer"` // numeric version
-	Dir      string               `json:"dir"`
-	Config   json.RawMessage      `json:"config"`
-	Metrics  map[string]pointJSON `json:"metrics"` // the last of each
-	Attempts []attemptJSON        `json:"attempts"`
-	Events   []eventJSON          `json:"events"`
+	ID       string               `json:"id"`       // hash of all that decides the result
+	Cell     string               `json:"cell"`     // name of the cell that first asked for it
+	Seed     int                  `json:"seed"`     // of all its random streams
+	State    string               `json:"state"`    // as in the status
+	Outcome  results.Outcome      `json:"outcome"`  // "" while there is none
+	Reason   string               `json:"reason"`   // why it failed, diverged or collapsed
+	Step     int64                `json:"step"`     // optimizer steps that the newest attempt has done
+	Steps    int64                `json:"steps"`    // of the whole run; 0 before it has begun
+	Seconds  float64              `json:"seconds"`  // of all its attempts
+	Dataset  string               `json:"dataset"`  // content hash
+	Trainer  string               `json:"trainer"`  // numeric version
+	Dir      string               `json:"dir"`      // its folder
+	Config   json.RawMessage      `json:"config"`   // every setting, as nested objects
+	Metrics  map[string]pointJSON `json:"metrics"`  // the last of each
+	Attempts []attemptJSON        `json:"attempts"` // the oldest first
+	Events   []eventJSON          `json:"events"`   // of all attempts, in the order in which they were read
 }
 
 type pointJSON struct {
-	Step  int64    `json:"step"`
+	Step  int64    `json:"step"`  // optimizer steps done
 	Value *float64 `json:"value"` // null if it is not a finite number
 }
 
 type attemptJSON struct {
-	Number     int             `json:"number"`
-	State      results.State   `json:"state"`
-	Outcome    results.Outcome `json:"outcome"`
-	Reason     string          `json:"reason"`
-	Started    time.Time       `json:"started"`
-	Seconds    float64         `json:"seconds"`
-	ResumeStep int64           `json:"resume_step"`
-	Version    string          `json:"version"`
-	Kernels    string          `json:"kernels"`
-	CPU        string          `json:"cpu"`
-	Host       string          `json:"host"`
-	PID        int             `json:"pid"`
-	Journal    string          `json:"journal"`
-	Log        string          `json:"log"`
+	Number     int             `json:"number"`      // from 1
+	State      results.State   `json:"state"`       // where it stands
+	Outcome    results.Outcome `json:"outcome"`     // "" if it has none
+	Reason     string          `json:"reason"`      // why it ended so
+	Started    time.Time       `json:"started"`     // when it began
+	Seconds    float64         `json:"seconds"`     // from then to its last sign of life
+	ResumeStep int64           `json:"resume_step"` // optimizer steps that were done when it took over
+	Version    string          `json:"version"`     // of ablate
+	Kernels    string          `json:"kernels"`     // kernel set with version
+	CPU        string          `json:"cpu"`         // processor with its widest vector extension
+	Host       string          `json:"host"`        // name of its machine
+	PID        int             `json:"pid"`         // of its process
+	Journal    string          `json:"journal"`     // file of all that it reported
+	Log        string          `json:"log"`         // file of what it said on standard error
 }
 
 type eventJSON struct {
-	Attempt int       `json:"attempt"`
-	Time    time.Time `json:"time"`
-	Text    string    `json:"text"`
+	Attempt int       `json:"attempt"` // number of the attempt that tells it
+	Time    time.Time `json:"time"`    // by the clock of its machine
+	Text    string    `json:"text"`    // for a person to read
 }
 
 func show(c *cli.Context) error {
@@ -96,7 +96,7 @@ func show(c *cli.Context) error {
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, s)
 	}
-	return printRun(c.App.Writer, s)
+	return printRun(c.App.Writer, s, storeDir(c))
 }
 
 func describeRun(store *results.Store, r *results.Run, dir string) (showJSON, error) {
@@ -131,7 +131,7 @@ func describeRun(store *results.Store, r *results.Run, dir string) (showJSON, er
 	}
 	events, err := store.Events(r.ID)
 	for _, e := range events {
-		s.Events = append(s.Events, eventJSON(e))
+		s.Events = append(s.Events, eventJSON{e.Attempt, e.Time, e.Text})
 	}
 	return s, err
 }
@@ -141,7 +141,7 @@ func lasted(a results.Attempt) time.Duration {
 	return max(0, a.Active.Sub(a.Started))
 }
 
-func printRun(w io.Writer, s showJSON) error {
+func printRun(w io.Writer, s showJSON, dir string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "run\t%s\n", s.ID)
 	fmt.Fprintf(t, "cell\t%s\n", s.Cell)
@@ -154,6 +154,9 @@ func printRun(w io.Writer, s showJSON) error {
 	fmt.Fprintf(t, "steps\t%d of %d\n", s.Step, s.Steps)
 	fmt.Fprintf(t, "time\t%s\n", duration(time.Duration(s.Seconds*float64(time.Second))))
 	fmt.Fprintf(t, "folder\t%s\n", s.Dir)
+	if own := orchestrator.TrainerDir(dir, s.Trainer); own != "" {
+		fmt.Fprintf(t, "trainer\t%s\n", own)
+	}
 
 	for _, a := range s.Attempts {
 		printAttempt(t, a)
@@ -189,7 +192,11 @@ func printAttempt(w io.Writer, a attemptJSON) {
 		fmt.Fprintf(w, "resumed\tat step %d\n", a.ResumeStep)
 	}
 	if a.Host != "" {
-		fmt.Fprintf(w, "by\tprocess %d on %s (%s), ablate %s, kernels %s\n", a.PID, a.Host, a.CPU, a.Version, a.Kernels)
+		kernels := ""
+		if a.Kernels != "" { // a trainer of the study's own has none
+			kernels = ", kernels " + a.Kernels
+		}
+		fmt.Fprintf(w, "by\tprocess %d on %s (%s), ablate %s%s\n", a.PID, a.Host, a.CPU, a.Version, kernels)
 	}
 	fmt.Fprintf(w, "journal\t%s\n", a.Journal)
 	fmt.Fprintf(w, "log\t%s\n", a.Log)

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,32 +30,32 @@ func statusCommand() *cli.Command {
 }
 
 type statusJSON struct {
-	Study   string             `json:"study"`
+	Study   string             `json:"study"`   // name
 	Sets    []string           `json:"sets"`    // its overrides
 	Studies []storedJSON       `json:"studies"` // all in the store, the newest first
 	Head    *orchestrator.Head `json:"head"`    // who works on the store; null if nobody does
 	Total   int                `json:"total"`   // different runs
 	Counts  map[string]int     `json:"counts"`  // by state
-	Runs    []statusRunJSON    `json:"runs"`
+	Runs    []statusRunJSON    `json:"runs"`    // in the order of execution; one that two cells share stands there twice
 }
 
 type storedJSON struct {
-	Study   string    `json:"study"`
-	Sets    []string  `json:"sets"`
-	Started time.Time `json:"started"` // last
+	Study   string    `json:"study"`   // name
+	Sets    []string  `json:"sets"`    // its overrides
+	Started time.Time `json:"started"` // when it last was
 }
 
 type statusRunJSON struct {
-	ID              string  `json:"id"`
-	Cell            string  `json:"cell"`
-	Seed            int     `json:"seed"`
-	State           string  `json:"state"` // an outcome, "running", "interrupted" or "waiting"
-	Reason          string  `json:"reason,omitempty"`
-	Attempts        int     `json:"attempts"`
-	Step            int64   `json:"step"`
-	Steps           int64   `json:"steps"`
-	ImagesPerSecond float64 `json:"images_per_second"`
-	Seconds         float64 `json:"seconds"`
+	ID              string  `json:"id"`                // hash of all that decides the result
+	Cell            string  `json:"cell"`              // name
+	Seed            int     `json:"seed"`              // of all its random streams
+	State           string  `json:"state"`             // an outcome, "running", "interrupted" or "waiting"
+	Reason          string  `json:"reason,omitempty"`  // why it failed, diverged or collapsed
+	Attempts        int     `json:"attempts"`          // made so far
+	Step            int64   `json:"step"`              // optimizer steps that the newest attempt has done
+	Steps           int64   `json:"steps"`             // of the whole run; 0 before it has begun
+	ImagesPerSecond float64 `json:"images_per_second"` // while it trains, else 0
+	Seconds         float64 `json:"seconds"`           // of all its attempts
 }
 
 func status(c *cli.Context) error {
@@ -119,7 +121,8 @@ func stateOf(r results.Run, head bool) string {
 	return "waiting"
 }
 
-func printStatus(w io.Writer, s statusJSON) error {
+func printStatus(out io.Writer, s statusJSON) error {
+	w := bufio.NewWriter(out) // a tabwriter writes every cell by itself
 	study := s.Study
 	if len(s.Sets) > 0 {
 		study += " with " + setArguments(s.Sets)
@@ -139,18 +142,23 @@ func printStatus(w io.Writer, s statusJSON) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(r.ID), r.Cell, r.Seed, stateName(r.State), step, took, r.Attempts)
 	}
-	return t.Flush()
+	return errors.Join(t.Flush(), w.Flush())
 }
 
-// countsLine counts the runs by state, results first.
+// countsLine counts the runs by state.
 func countsLine(s statusJSON) string {
+	return words.Plural(s.Total, "run") + ": " + strings.Join(countStates(s.Counts), ", ")
+}
+
+// countStates says how many there are of each state, results first.
+func countStates(counts map[string]int) []string {
 	parts := []string{}
 	for _, state := range append(slices.Clone(results.Outcomes), "running", "interrupted", "waiting") {
-		if n := s.Counts[string(state)]; n > 0 {
+		if n := counts[string(state)]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(state)))
 		}
 	}
-	return words.Plural(s.Total, "run") + ": " + strings.Join(parts, ", ")
+	return parts
 }
 
 func stateName(state string) string { return outcomeName(results.Outcome(state)) }

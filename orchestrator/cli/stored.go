@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"ablate/ablations"
+	"ablate/orchestrator"
 	"ablate/results"
+	"ablate/trainer/config"
 	"ablate/words"
 
 	"github.com/urfave/cli/v2"
@@ -30,12 +32,15 @@ func storeDir(c *cli.Context) string {
 
 // openStore opens the store for reading.
 func openStore(c *cli.Context) (*results.Store, error) {
-	dir := storeDir(c)
-	store, err := results.OpenReadOnly(dir)
+	store, err := results.OpenReadOnly(storeDir(c))
 	if errors.Is(err, results.ErrNoStore) {
-		return nil, fmt.Errorf("there are no results in %s yet: run a study first (ablate run quick), or name another store with --store DIR", dir)
+		return nil, noStore(c)
 	}
 	return store, err
+}
+
+func noStore(c *cli.Context) error {
+	return fmt.Errorf("there are no results in %s yet: run a study first (ablate run quick), or name another store with --store DIR", storeDir(c))
 }
 
 // openRun opens the store for reading and finds a run in it by its ID.
@@ -183,4 +188,24 @@ func distinct(studies []results.Study) []results.Study {
 		}
 	}
 	return list
+}
+
+// storedOptions is options for a study in the store.
+func storedOptions(c *cli.Context, study *results.Study) (orchestrator.Options, error) {
+	parsed, err := ablations.Parse(study.Name, study.Text, study.Sets)
+	if err != nil {
+		return orchestrator.Options{}, fmt.Errorf("the study %s was stored by another version of the program: %w; give its file to \"ablate run\"", study.Name, err)
+	}
+	return options(c, parsed)
+}
+
+// checkCell refuses the name of a cell that the study does not have; "" is all.
+func checkCell(study *results.Study, cell string) error {
+	if cell == "" || slices.Contains(study.Cells, cell) {
+		return nil
+	}
+	if near := config.Near(cell, study.Cells); len(near) > 0 {
+		return usagef("%s has no cell %q; did you mean %s?", study.Name, cell, strings.Join(near, " or "))
+	}
+	return usagef("%s has no cell %q; \"ablate status %s\" lists them", study.Name, cell, study.Name)
 }

@@ -19,7 +19,7 @@ func traceCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "trace",
 		Usage:     "write one training step laid bare, to check it against another framework",
-		UsageText: "ablate trace STUDY --cell CELL --out FILE.safetensors [--step K] [--seed N] [--set KEY=VALUE ...] [--data DIR]",
+		UsageText: "ablate trace STUDY --cell CELL --out FILE.safetensors [--step K] [--seed N]\n   [--set KEY=VALUE ...] [--data DIR]",
 		Description: "STUDY is the name of a shipped study or, if it has a slash or ends in .toml, a file.\n" +
 			"CELL is a cell's name, or settings that single it out: \"norm=gn+ws,predictor=true\".\n\n" +
 			"The cell's run is trained from its beginning, in memory and without probes, until\n" +
@@ -43,8 +43,8 @@ func traceCommand() *cli.Command {
 			"[out, height, width, in], linear maps [out, in]. The metadata are format, config,\n" +
 			"seed, step, steps, learning_rate, tau (with a target network), layout, dataset,\n" +
 			"trainer, kernels and instruction set, and diverged (why, if the run ends by this\n" +
-			"step, which leaves the weights as they were then). The trainer's source has a PyTorch script\n" +
-			"that repeats a trace: trainer/testdata/parity.py.",
+			"step, which leaves the weights as they were then). The trainer's source has a\n" +
+			"PyTorch script that repeats a trace: trainer/testdata/parity.py.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "cell", Usage: "the `CELL` to run", DefaultText: "the only one"},
 			&cli.StringFlag{Name: "out", Usage: "the `FILE` to write", TakesFile: true},
@@ -76,6 +76,9 @@ func trace(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if study.Trainer != nil {
+		return fmt.Errorf("%s has a trainer of its own (%s): only the embedded trainer's steps can be traced", study.Name, study.Trainer.Command[0])
+	}
 	cell, err := pickCell(study, c.String("cell"))
 	if err != nil {
 		return err
@@ -84,7 +87,7 @@ func trace(c *cli.Context) error {
 	if c.IsSet("seed") {
 		job.Seed = int(c.Int64("seed"))
 	}
-	if job.Config, err = cell.Settings.Config(); err != nil {
+	if job.Config, err = cell.Settings().Config(); err != nil {
 		return err
 	}
 	if job.DataDir, err = dataDir(c); err != nil {
@@ -158,7 +161,7 @@ func has(s *ablations.Study, cell ablations.Cell, key, value string) bool {
 	if axis >= 0 { // a named cell is on no axis
 		return axis < len(cell.Levels) && cell.Levels[axis] == value
 	}
-	setting, ok := cell.Settings[key]
+	setting, ok := cell.Settings()[key]
 	return ok && config.Print(setting) == value
 }
 

@@ -40,7 +40,7 @@ func work(c *cli.Context) error {
 			cancel()
 		}()
 	}
-	w := worker.Worker{Train: trainer.Run, Kernels: kernel.Name(), Token: c.String("token"), Claimed: worker.RedirectStderr}
+	w := worker.Worker{Train: worker.Embedded(trainer.Run), Kernels: kernel.Name(), Token: c.String("token"), Claimed: worker.RedirectStderr}
 	if err = w.Run(ctx, runDir); err != nil {
 		return exitError{worker.ExitCode(err), err.Error()}
 	}

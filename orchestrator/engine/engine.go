@@ -16,6 +16,9 @@ type Engine interface {
 type Launch struct {
 	RunDir string // the run's folder; holds run.json
 	Token  string // unique; the worker puts it into its claim
+
+	Env    []string // added to the worker's environment, KEY=value
+	Memory int64    // bytes that the worker and what it starts may take; 0 = all there are
 }
 
 // Handle is a worker that was started.

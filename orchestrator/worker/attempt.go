@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,13 +156,17 @@ func writeClaim(runDir, token string) (string, error) {
 }
 
 // inherit links the two newest checkpoints of the newest earlier attempt that
-// has any into this attempt's folder: two, because the newest may be torn,
-// which the trainer finds out. Links suffice, since a checkpoint is never
-// changed in place. Older attempts do not matter, though theirs may be of later
-// steps: the run has started over since. The folder is put in place whole, so
-// that an attempt that dies meanwhile does not hand on a part.
-func (a Attempt) inherit() error {
-	paths, err := a.inheritance()
+// has any, or else of the run in the folder extends, if it is given, into this
+// attempt's folder: two, because the newest may be torn, which the trainer
+// finds out. Links suffice, since a checkpoint is never changed in place. Older
+// attempts do not matter, though theirs may be of later steps: the run has
+// started over since. The folder is put in place whole, so that an attempt that
+// dies meanwhile does not hand on a part.
+func (a Attempt) inherit(extends string) error {
+	paths, err := newestCheckpoints(a.RunDir, a.N)
+	if err == nil && len(paths) == 0 && extends != "" {
+		paths, err = newestCheckpoints(extends, math.MaxInt)
+	}
 	if err != nil {
 		return err
 	}
@@ -183,15 +188,15 @@ func (a Attempt) inherit() error {
 	return checkpoint.SyncDir(a.Dir())
 }
 
-// inheritance lists the checkpoints of the newest attempt before a that has
-// any, newest first.
-func (a Attempt) inheritance() ([]string, error) {
-	attempts, err := Attempts(a.RunDir)
+// newestCheckpoints lists the checkpoints of the run's newest attempt before
+// attempt n that has any, newest first.
+func newestCheckpoints(runDir string, n int) ([]string, error) {
+	attempts, err := Attempts(runDir)
 	if err != nil {
 		return nil, err
 	}
 	for _, earlier := range slices.Backward(attempts) {
-		if earlier.N >= a.N {
+		if earlier.N >= n {
 			continue
 		}
 		paths, err := checkpoint.List(earlier.Checkpoints())
@@ -203,7 +208,18 @@ func (a Attempt) inheritance() ([]string, error) {
 }
 
 // DropCheckpoints removes the attempt's checkpoints after step, so that later
-// attempts do those steps again.
+// attempts do those steps again. An external trainer's go all, since nobody
+// knows which steps they are of.
 func (a Attempt) DropCheckpoints(step int64) error {
+	if _, err := os.Stat(a.Reports()); err == nil {
+		return os.RemoveAll(a.Checkpoints())
+	}
 	return checkpoint.DropAfter(a.Checkpoints(), step)
+}
+
+// HasCheckpoint reports whether there is a checkpoint of the run in runDir that
+// another could go on from.
+func HasCheckpoint(runDir string) (bool, error) {
+	paths, err := newestCheckpoints(runDir, math.MaxInt)
+	return len(paths) > 0, err
 }

@@ -123,7 +123,7 @@ func TestInherit(t *testing.T) {
 	}
 
 	first := claim()
-	if err := first.inherit(); err != nil || content(first) != "" {
+	if err := first.inherit(""); err != nil || content(first) != "" {
 		t.Fatalf("the first attempt has %q, %v", content(first), err)
 	}
 	save(first, "step-000000000100.safetensors", "a")
@@ -132,7 +132,7 @@ func TestInherit(t *testing.T) {
 	save(first, "step-000000000400.safetensors.tmp123", "half")
 
 	second := claim()
-	if err := second.inherit(); err != nil || content(second) != "0300=torn 0200=b" {
+	if err := second.inherit(""); err != nil || content(second) != "0300=torn 0200=b" {
 		t.Fatalf("the second attempt has %q, %v", content(second), err)
 	}
 	// It resumes from 200 and writes 300 afresh, by rename.
@@ -141,7 +141,7 @@ func TestInherit(t *testing.T) {
 
 	claim() // died before it took over anything
 	fourth := claim()
-	if err := fourth.inherit(); err != nil || content(fourth) != "0300=c 0200=b" {
+	if err := fourth.inherit(""); err != nil || content(fourth) != "0300=c 0200=b" {
 		t.Fatalf("the fourth attempt has %q, %v", content(fourth), err)
 	}
 
@@ -155,7 +155,7 @@ func TestInherit(t *testing.T) {
 	fifth := claim()
 	save(fifth, "step-000000000050.safetensors", "over")
 	sixth := claim()
-	if err := sixth.inherit(); err != nil || content(sixth) != "0050=over" {
+	if err := sixth.inherit(""); err != nil || content(sixth) != "0050=over" {
 		t.Fatalf("the sixth attempt has %q, %v", content(sixth), err)
 	}
 

@@ -18,9 +18,15 @@ type Spec struct {
 	ID      string          `json:"id"`
 	Cell    string          `json:"cell"`
 	Seed    int             `json:"seed"`
-	Config  json.RawMessage `json:"config"`   // canonical JSON of the resolved settings
-	Dataset string          `json:"dataset"`  // content hash that the run's id is made of
-	DataDir string          `json:"data_dir"` // absolute, or "" for the usual places
+	Config  json.RawMessage `json:"config"`            // canonical JSON of the resolved settings
+	Dataset string          `json:"dataset"`           // content hash that the run's id is made of
+	DataDir string          `json:"data_dir"`          // absolute, or "" for the usual places
+	Trainer string          `json:"trainer,omitempty"` // folder of a frozen external trainer, absolute; "" for the embedded one
+
+	// Extends is the folder, absolute, of a shorter run that this one goes on
+	// from while it has no checkpoint of its own; "" = none. It must be one that
+	// config.Extends allows.
+	Extends string `json:"extends,omitempty"`
 
 	SaveEvery time.Duration `json:"save_every_ns"` // between checkpoints within an epoch; 0 = the trainer's default
 }

@@ -11,6 +11,8 @@
 //	N/journal.jsonl     what the attempt did
 //	N/stderr.log        what its process said on standard error
 //	N/ckpt/             its checkpoints
+//	N/config.json       an external trainer's configuration
+//	N/metrics.jsonl     what it reports
 //
 // A newer attempt makes an older one stop; an attempt without an outcome line
 // was interrupted or has crashed, and the run can be attempted again.
@@ -20,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -33,13 +36,58 @@ import (
 	"ablate/trainer/config"
 )
 
-// Trainer executes one run; trainer.Run is one.
-type Trainer func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error)
+// Trainer executes one run: it makes one attempt at it, and tells hooks what
+// happens.
+type Trainer func(ctx context.Context, job Job, hooks trainer.Hooks) (trainer.Outcome, error)
+
+// Job is an attempt to make.
+type Job struct {
+	Spec    Spec
+	Attempt Attempt
+}
+
+// Embedded is the trainer that is part of this program; run is trainer.Run.
+func Embedded(run func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error)) Trainer {
+	return func(ctx context.Context, job Job, hooks trainer.Hooks) (trainer.Outcome, error) {
+		c, err := config.Parse(job.Spec.Config)
+		if err != nil {
+			return trainer.Outcome{}, trainer.Refuse("the configuration in %s: %w", filepath.Join(job.Attempt.RunDir, "run.json"), err)
+		}
+		extends, err := epochsOf(job.Spec.Extends)
+		if err != nil {
+			return trainer.Outcome{}, err
+		}
+		return run(ctx, trainer.Job{
+			Config: c, Seed: job.Spec.Seed, DataDir: job.Spec.DataDir, Dataset: job.Spec.Dataset,
+			Checkpoints: job.Attempt.Checkpoints(), Extends: extends, SaveEvery: job.Spec.SaveEvery,
+		}, hooks)
+	}
+}
+
+// epochsOf is the number of epochs of the run in runDir, 0 if it is "" or gone:
+// then its longer run goes on from what it took over before, or begins anew.
+func epochsOf(runDir string) (int, error) {
+	if runDir == "" {
+		return 0, nil
+	}
+	spec, err := ReadSpec(runDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	c, err := config.Parse(spec.Config)
+	if err != nil {
+		return 0, trainer.Refuse("the configuration of the run to go on from, in %s: %w", filepath.Join(runDir, "run.json"), err)
+	}
+	return c.Epochs, nil
+}
 
 // Worker makes attempts.
 type Worker struct {
-	Train   Trainer
-	Kernels string              // name of the kernel set, for the journal
+	Train   Trainer             // of runs that name no other
+	Kernels string              // name of its kernel set, for the journal
 	Token   string              // names the launch in the claim
 	Grace   time.Duration       // how long the trainer may take to stop when asked to; 0 = half a minute
 	Claimed func(Attempt) error // told when the attempt has its number; may be nil
@@ -94,10 +142,6 @@ func (w Worker) Run(ctx context.Context, runDir string) error {
 	if err != nil {
 		return err
 	}
-	c, err := config.Parse(spec.Config)
-	if err != nil {
-		return trainer.Refuse("the configuration in %s: %w", filepath.Join(runDir, "run.json"), err)
-	}
 	attempt, err := Claim(runDir, w.Token)
 	if err != nil {
 		return err
@@ -107,18 +151,29 @@ func (w Worker) Run(ctx context.Context, runDir string) error {
 			return err
 		}
 	}
-	if err := attempt.inherit(); err != nil {
+	if spec.Trainer != "" {
+		w.Kernels, w.Train = "", External{Grace: w.grace()}.Run
+		w.Grace = w.grace() + afterKill
+		err = External{}.setUp(attempt)
+	} else {
+		err = attempt.inherit(spec.Extends)
+	}
+	if err != nil {
 		return err
 	}
-	job := trainer.Job{
-		Config: c, Seed: spec.Seed, DataDir: spec.DataDir, Dataset: spec.Dataset,
-		Checkpoints: attempt.Checkpoints(), SaveEvery: spec.SaveEvery,
+	return w.record(ctx, Job{spec, attempt})
+}
+
+func (w Worker) grace() time.Duration {
+	if w.Grace == 0 {
+		return 30 * time.Second
 	}
-	return w.record(ctx, attempt, job)
+	return w.Grace
 }
 
 // record runs the trainer and writes the attempt's journal.
-func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
+func (w Worker) record(ctx context.Context, job Job) error {
+	a := job.Attempt
 	j, err := journal.Create(a.Journal())
 	if err != nil {
 		return err
@@ -142,6 +197,8 @@ func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
 		return r.outcome(outcome)
 	case ctx.Err() != nil && (errors.Is(err, trainer.ErrInterrupted) || errors.Is(err, context.Canceled)):
 		return errors.Join(ErrInterrupted, r.interrupted())
+	case errors.Is(err, ErrInterrupted):
+		return errors.Join(err, r.interrupted())
 	}
 	return err
 }
@@ -149,7 +206,7 @@ func (w Worker) record(ctx context.Context, a Attempt, job trainer.Job) error {
 // train runs the trainer. A panic that the trainer has not made an error of
 // becomes one here, and a trainer that does not stop in time is given up: the
 // process is about to end, and the last checkpoint is what remains.
-func (w Worker) train(ctx context.Context, job trainer.Job, hooks trainer.Hooks) (trainer.Outcome, error) {
+func (w Worker) train(ctx context.Context, job Job, hooks trainer.Hooks) (trainer.Outcome, error) {
 	type result struct {
 		outcome trainer.Outcome
 		err     error
@@ -170,14 +227,10 @@ func (w Worker) train(ctx context.Context, job trainer.Job, hooks trainer.Hooks)
 		return r.outcome, r.err
 	case <-ctx.Done():
 	}
-	grace := w.Grace
-	if grace == 0 {
-		grace = 30 * time.Second
-	}
 	select {
 	case r := <-done:
 		return r.outcome, r.err
-	case <-time.After(grace):
+	case <-time.After(w.grace()):
 		return trainer.Outcome{}, trainer.ErrInterrupted
 	}
 }

@@ -59,7 +59,7 @@ func TestWorker(t *testing.T) {
 	w := Worker{
 		Kernels: "portable", Token: "t",
 		Claimed: func(a Attempt) error { claimed = a; return nil },
-		Train: func(_ context.Context, job trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+		Train: Embedded(func(_ context.Context, job trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 			if job.Seed != 3 || job.DataDir != "/data" || job.Config.Data.Name != "generated" || job.Checkpoints != claimed.Checkpoints() {
 				t.Errorf("job %+v", job)
 			}
@@ -71,7 +71,7 @@ func TestWorker(t *testing.T) {
 			h.Progress(4, 4, 0, "evaluate")
 			h.Event("look")
 			return trainer.Outcome{Kind: "collapsed", Why: "too flat"}, nil
-		},
+		}),
 	}
 	if err := w.Run(t.Context(), dir); err != nil {
 		t.Fatal(err)
@@ -100,13 +100,13 @@ func TestWorker(t *testing.T) {
 func TestWorkerInterrupted(t *testing.T) {
 	dir := newRun(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w := Worker{Train: func(ctx context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+	w := Worker{Train: Embedded(func(ctx context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 		h.Start(0, 10)
 		h.Metrics(7, map[string]float64{"loss": 1})
 		cancel()
 		<-ctx.Done()
 		return trainer.Outcome{}, trainer.ErrInterrupted
-	}}
+	})}
 	if err := w.Run(ctx, dir); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}
@@ -120,12 +120,12 @@ func TestWorkerInterrupted(t *testing.T) {
 func TestWorkerCountsTheSetUp(t *testing.T) {
 	dir := newRun(t)
 	var setUp int64
-	w := Worker{Train: func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+	w := Worker{Train: Embedded(func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 		time.Sleep(5 * time.Millisecond)
 		setUp = now()
 		h.Start(0, 10)
 		return trainer.Outcome{Kind: "completed"}, nil
-	}}
+	})}
 	before := now()
 	if err := w.Run(t.Context(), dir); err != nil {
 		t.Fatal(err)
@@ -141,12 +141,12 @@ func TestWorkerGrace(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	release := make(chan struct{})
 	defer close(release)
-	w := Worker{Grace: time.Millisecond, Train: func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+	w := Worker{Grace: time.Millisecond, Train: Embedded(func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 		h.Start(0, 10)
 		cancel()
 		<-release
 		return trainer.Outcome{}, nil
-	}}
+	})}
 	if err := w.Run(ctx, dir); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestWorkerGrace(t *testing.T) {
 func TestWorkerSuperseded(t *testing.T) {
 	t.Run("while it trains", func(t *testing.T) {
 		dir := newRun(t)
-		w := Worker{Train: func(ctx context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+		w := Worker{Train: Embedded(func(ctx context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 			h.Start(0, 10)
 			if _, err := Claim(dir, "newer"); err != nil {
 				t.Error(err)
@@ -165,20 +165,20 @@ func TestWorkerSuperseded(t *testing.T) {
 			h.Progress(1, 10, 0, "train")
 			<-ctx.Done()
 			return trainer.Outcome{}, h.BeforeSave()
-		}}
+		})}
 		if err := w.Run(t.Context(), dir); !errors.Is(err, ErrSuperseded) {
 			t.Error(err)
 		}
 	})
 	t.Run("at its end", func(t *testing.T) {
 		dir := newRun(t)
-		w := Worker{Train: func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+		w := Worker{Train: Embedded(func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 			h.Start(0, 10)
 			if _, err := Claim(dir, "newer"); err != nil {
 				t.Error(err)
 			}
 			return trainer.Outcome{Kind: "completed"}, nil
-		}}
+		})}
 		if err := w.Run(t.Context(), dir); !errors.Is(err, ErrSuperseded) {
 			t.Error(err)
 		}
@@ -193,7 +193,7 @@ func TestWorkerSuperseded(t *testing.T) {
 func TestWorkerFailures(t *testing.T) {
 	tests := []struct {
 		name, want string
-		train      Trainer
+		train      func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error)
 	}{
 		{"error", "no such data", func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error) {
 			return trainer.Outcome{}, errors.New("no such data")
@@ -205,7 +205,7 @@ func TestWorkerFailures(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := newRun(t)
-			err := (Worker{Train: test.train}).Run(t.Context(), dir)
+			err := (Worker{Train: Embedded(test.train)}).Run(t.Context(), dir)
 			if err == nil || err.Error() != test.want {
 				t.Errorf("%v, want %s", err, test.want)
 			}
@@ -222,7 +222,7 @@ func TestWorkerRefusesConfiguration(t *testing.T) {
 	if err := WriteSpec(dir, Spec{ID: "1234", Config: []byte(`{"epochs":0}`)}); err != nil {
 		t.Fatal(err)
 	}
-	err := Worker{}.Run(t.Context(), dir)
+	err := Worker{Train: Embedded(nil)}.Run(t.Context(), dir)
 	if err == nil || ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), filepath.Join(dir, "run.json")) {
 		t.Errorf("exit code %d for %v", ExitCode(err), err)
 	}
@@ -245,7 +245,7 @@ func TestExitCodeOfAFullDisk(t *testing.T) {
 // When a line cannot be written the run stops, without another checkpoint.
 func TestWorkerJournalFailure(t *testing.T) {
 	dir := newRun(t)
-	w := Worker{Train: func(ctx context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+	w := Worker{Train: Embedded(func(ctx context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 		h.Start(0, 10)
 		if err := h.BeforeSave(); err != nil {
 			t.Error(err)
@@ -259,7 +259,7 @@ func TestWorkerJournalFailure(t *testing.T) {
 			t.Error("a checkpoint may be saved after a line was lost")
 		}
 		return trainer.Outcome{Kind: "completed"}, nil
-	}}
+	})}
 	if err := w.Run(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "journal.jsonl: ") {
 		t.Errorf("%v", err)
 	}
@@ -271,11 +271,11 @@ func TestWorkerJournalFailure(t *testing.T) {
 // A journal begins with its start line, and has none before the trainer starts.
 func TestWorkerEarlyEvents(t *testing.T) {
 	dir := newRun(t)
-	w := Worker{Train: func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
+	w := Worker{Train: Embedded(func(_ context.Context, _ trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 		h.Event("passed over a checkpoint")
 		h.Start(6, 10)
 		return trainer.Outcome{Kind: "completed"}, nil
-	}}
+	})}
 	if err := w.Run(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
@@ -286,9 +286,9 @@ func TestWorkerEarlyEvents(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	w.Train = func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error) {
+	w.Train = Embedded(func(context.Context, trainer.Job, trainer.Hooks) (trainer.Outcome, error) {
 		return trainer.Outcome{}, trainer.ErrInterrupted
-	}
+	})
 	if err := w.Run(ctx, dir); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 //
 // A worker holds the read end of a pipe as its standard input and stops when
 // the pipe ends, so that none outlives a head that was killed. It leads a
-// process group of its own: Ctrl-C on the terminal reaches the head alone, and
+// session of its own: Ctrl-C on the terminal reaches the head alone, and
 // whatever the worker started can be killed with it.
 package local
 
@@ -28,9 +28,12 @@ type Engine struct {
 
 // Self is the engine that runs this very program as "worker", each with one
 // thread: runs side by side use the cores better than threads within a run.
-func Self() Engine {
+func Self() Engine { return Program(self()) }
+
+// Program is Self for another file of this program, such as an older one.
+func Program(path string) Engine {
 	return Engine{
-		Path: self(),
+		Path: path,
 		Args: []string{os.Args[0], "worker"},
 		Env:  []string{"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "GOMAXPROCS=1"},
 	}
@@ -70,10 +73,10 @@ func (e Engine) Launch(ctx context.Context, l engine.Launch) (engine.Handle, err
 	cmd := &exec.Cmd{
 		Path:        e.Path,
 		Args:        slices.Concat(e.Args, []string{"--leash", "--token", l.Token, l.RunDir}),
-		Env:         append(os.Environ(), e.Env...),
+		Env:         slices.Concat(os.Environ(), e.Env, l.Env),
 		Stdin:       leash,
 		Stderr:      log,
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {
 		end.Close()
@@ -91,10 +94,14 @@ type process struct {
 	gone bool // reaped: the group's number may mean others by now
 }
 
-// Wait reaps the worker, and kills whatever it left behind in its group.
+// Wait reaps the worker, and kills whatever it left behind: in its group, or
+// if it had no time to clean up itself, in its session.
 func (p *process) Wait() error {
 	err := p.cmd.Wait()
 	p.Kill()
+	if err != nil {
+		killSession(p.cmd.Process.Pid)
+	}
 	p.mu.Lock()
 	p.gone = true
 	p.mu.Unlock()

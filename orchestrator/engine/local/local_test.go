@@ -66,6 +66,20 @@ func TestKillGroup(t *testing.T) {
 	awaitEnd(t, child)
 }
 
+// What a killed worker has started in groups of their own is gone too.
+func TestKillSession(t *testing.T) {
+	h, dir := launch(t, `exec bash -c 'set -m; sleep 600 & echo $! > "$4/pid"; mv "$4/pid" "$4/child"; wait' sh "$@"`)
+	child := pidIn(t, filepath.Join(dir, "child"))
+	if group, err := syscall.Getpgid(child); group != child {
+		t.Fatalf("process %d is of group %d, %v", child, group, err)
+	}
+	h.Kill()
+	if err := h.Wait(); err == nil {
+		t.Error("a killed worker ended well")
+	}
+	awaitEnd(t, child)
+}
+
 // What a worker leaves behind is gone when Wait returns.
 func TestLeftBehind(t *testing.T) {
 	h, dir := launch(t, `sleep 600 2>/dev/null & echo $! > "$4/child"`)

@@ -1,0 +1,266 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ablate/results"
+	"ablate/words"
+)
+
+// What can be asked of a store's head.
+const (
+	AskPause  = "pause"  // a study: its runs save their state and stop, and none is started
+	AskResume = "resume" // a paused study
+	AskCancel = "cancel" // a run, a cell or a study: what has no result is not to be done
+	AskRetry  = "retry"  // a study, its runs that ended in the outcomes listed behind a colon: "retry:failed,cancelled"
+)
+
+// Retry is the kind of request that asks for another try at the runs that ended
+// in one of outcomes.
+func Retry(outcomes []results.Outcome) string {
+	names := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		names[i] = string(o)
+	}
+	return AskRetry + ":" + strings.Join(names, ",")
+}
+
+// Demand has a request carried out: by the store's head, or here where there is
+// none. It returns what became of it.
+func Demand(ctx context.Context, dir string, r results.Request) (string, error) {
+	for {
+		answer, err := demandHere(dir, r)
+		var held *HeldError
+		if !errors.As(err, &held) {
+			return answer, err
+		}
+		answer, err = demandOf(ctx, dir, r)
+		if !errors.Is(err, errNoHead) {
+			return answer, err
+		}
+	}
+}
+
+// demandHere carries a request out as the head of a store that has none.
+func demandHere(dir string, r results.Request) (string, error) {
+	lock, err := Acquire(dir)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Release()
+	store, err := results.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	defer store.Close()
+	return carryOut(store, r, func(string) bool { return false })
+}
+
+// errNoHead reports that the head is gone.
+var errNoHead = errors.New("the head is gone")
+
+// demandOf asks the head, and waits for its answer.
+func demandOf(ctx context.Context, dir string, r results.Request) (string, error) {
+	store, err := results.OpenShared(dir)
+	if err != nil {
+		return "", err
+	}
+	defer store.Close()
+	if err := store.Ask(&r); err != nil {
+		return "", err
+	}
+	for {
+		now, err := store.Request(r.ID)
+		if err != nil || !now.Done.IsZero() {
+			return now.Answer, err
+		}
+		if CurrentHead(dir) == nil {
+			// Nobody else will answer it. Whoever is the next head may do so all the
+			// same: doing it twice does no harm.
+			return "", errors.Join(errNoHead, store.Answer(r.ID, "the head was gone; asked again"))
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(pollEvery / 4):
+		}
+	}
+}
+
+// answer carries out what was asked since the last look.
+func (x *execution) answer() error {
+	open, err := x.Store.OpenRequests()
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		answer, err := carryOut(x.Store, r, x.cancel)
+		if err != nil {
+			answer = err.Error()
+		}
+		if err == nil && r.Study == x.study.ID {
+			x.obey(r.Kind)
+		}
+		x.Display.Say(answer)
+		if err := x.Store.Answer(r.ID, answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// obey brings the execution in line with what was carried out in the store.
+func (x *execution) obey(kind string) {
+	switch {
+	case kind == AskPause:
+		x.paused = true
+		for _, t := range x.active {
+			t.stop()
+		}
+	case kind == AskResume:
+		x.paused = false
+	case strings.HasPrefix(kind, AskRetry):
+		x.readmit()
+	}
+}
+
+// readmit queues the runs that have been reopened.
+func (x *execution) readmit() {
+	known := map[string]bool{}
+	for _, t := range slices.Concat(x.waiting, x.active) {
+		known[t.id] = true
+	}
+	stored, err := x.Store.Runs(x.study)
+	x.fail(err)
+	for _, t := range x.tasks(stored) {
+		run := stored[t.id]
+		if known[t.id] || run.Outcome != "" {
+			continue
+		}
+		x.summary.Outcomes[x.outcomes[t.id]]--
+		x.summary.Failed = slices.DeleteFunc(x.summary.Failed, func(f Failure) bool { return f.ID == t.id })
+		t.open(run)
+		x.wait(t)
+	}
+}
+
+// AnswerRequests carries out, in a head that executes nothing at the moment, what
+// was asked.
+func AnswerRequests(store *results.Store, say func(string)) error {
+	open, err := store.OpenRequests()
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		answer, err := carryOut(store, r, func(string) bool { return false })
+		if err != nil {
+			answer = err.Error()
+		}
+		say(answer)
+		if err := store.Answer(r.ID, answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carryOut does in the store what is asked. atWork is asked to cancel a run, and
+// reports whether there is a worker that has to end first.
+func carryOut(store *results.Store, r results.Request, atWork func(id string) bool) (answer string, err error) {
+	if r.Kind == AskCancel && r.Run != "" {
+		return cancelRuns(store, "run "+r.Run, []string{r.Run}, atWork)
+	}
+	study, err := store.StudyByID(r.Study)
+	if err != nil {
+		return "", err
+	}
+	kind, outcomes, _ := strings.Cut(r.Kind, ":")
+	switch kind {
+	case AskPause:
+		return study.Name + " is paused: runs at work save their state and stop, and none is started", store.SetPaused(study.ID, true)
+	case AskResume:
+		return study.Name + " is no longer paused", store.SetPaused(study.ID, false)
+	case AskCancel:
+		what := study.Name
+		if r.Cell != "" {
+			what += ", cell " + r.Cell
+		}
+		return cancelRuns(store, what, runsOf(study, r.Cell), atWork)
+	case AskRetry:
+		var which []results.Outcome
+		for o := range strings.SplitSeq(outcomes, ",") {
+			which = append(which, results.Outcome(o))
+		}
+		n, err := store.Reopen(study, which...)
+		return fmt.Sprintf("%s: %s to be tried again", study.Name, words.Plural(n, "run")), err
+	}
+	return "", fmt.Errorf("this version of the program does not know how to %q; it is at work on the store, ask again when it has ended", r.Kind)
+}
+
+// runsOf lists the runs of a study, or of one of its cells, each once.
+func runsOf(study *results.Study, cell string) []string {
+	var ids []string
+	known := map[string]bool{}
+	for _, slot := range study.Slots {
+		if (cell == "" || study.Cells[slot.Cell] == cell) && !known[slot.RunID] {
+			known[slot.RunID] = true
+			ids = append(ids, slot.RunID)
+		}
+	}
+	return ids
+}
+
+// cancelRuns cancels those of the runs that have no outcome.
+func cancelRuns(store *results.Store, what string, ids []string, atWork func(id string) bool) (string, error) {
+	stopping, cancelled, ended := 0, 0, 0
+	for _, id := range ids {
+		run, err := store.Run(id)
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case run.Outcome != "":
+			ended++
+			continue
+		case atWork(id):
+			stopping++
+			continue
+		}
+		if err := store.CancelRun(id, "cancelled by request"); err != nil && !errors.Is(err, results.ErrHasResult) {
+			return "", err
+		}
+		cancelled++
+	}
+	parts := []string{words.Plural(cancelled+stopping, "run") + " cancelled"}
+	if stopping > 0 {
+		parts = append(parts, fmt.Sprintf("%d of them at work and stopping", stopping))
+	}
+	if ended > 0 {
+		parts = append(parts, words.Plural(ended, "run")+" had ended before")
+	}
+	return what + ": " + strings.Join(parts, ", "), nil
+}
+
+// cancel cancels a run of the study that is executed. A worker that is at it
+// stops, and the run is recorded when that is gone; else it is for the caller
+// to record.
+func (x *execution) cancel(id string) (atWork bool) {
+	for _, t := range x.active {
+		if t.id == id {
+			t.ending, t.reason = results.Cancelled, "cancelled by request"
+			t.stop()
+			return true
+		}
+	}
+	waiting := len(x.waiting)
+	x.waiting = slices.DeleteFunc(x.waiting, func(t *task) bool { return t.id == id })
+	if len(x.waiting) < waiting {
+		x.note(id, results.Cancelled)
+	}
+	return false
+}
