@@ -422,7 +422,7 @@ func (c *cleaner) programs() error {
 			used[filepath.Clean(e.Program)] = true
 		}
 	}
-	return c.shelf(programs, "program", func(path string) bool { return used[path] })
+	return c.shelf(Programs, "program", func(path string) bool { return used[path] })
 }
 
 // trainers lists the frozen trainers that no run of a study is made with.

@@ -88,7 +88,10 @@ func (x *execution) crashed(t *task, ended error) {
 	if damage := x.distrust(t); damage != "" {
 		reason = damage
 	}
-	t.failures++
+	if !exited(ended, worker.ExitInterrupted) || t.done <= t.got {
+		t.failures++ // one that was stopped from outside, but had got on, is no failure
+	}
+	t.got = t.done
 	if t.failures > x.Retries || exited(ended, worker.ExitRefused) {
 		x.end(t, results.Failed, reason)
 		return
@@ -97,7 +100,7 @@ func (x *execution) crashed(t *task, ended error) {
 		x.fail(err)
 		return
 	}
-	pause := x.backoff(t.failures)
+	pause := x.backoff(max(1, t.failures))
 	t.after = time.Now().Add(pause)
 	x.wait(t)
 	x.Display.Idle(t.status)

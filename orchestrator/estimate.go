@@ -31,14 +31,29 @@ func (e *estimate) add(t *task, seconds float64) {
 
 // whole predicts how many seconds a run takes from its first step to its end:
 // as the others of its cell, else as all runs, by their cost.
-func (e *estimate) whole(t *task) (seconds float64, known bool) {
-	if m := e.cells[t.cell]; m != nil {
+func (e *estimate) whole(t *task) (seconds float64, known bool) { return e.of(t.cell, t.cost) }
+
+func (e *estimate) of(cell string, cost float64) (seconds float64, known bool) {
+	if m := e.cells[cell]; m != nil {
 		return m.seconds / float64(m.runs), true
 	}
 	if e.cost > 0 {
-		return e.seconds / e.cost * t.cost, true
+		return e.seconds / e.cost * cost, true
 	}
 	return 0, false
+}
+
+// load is what workers have before them, in seconds.
+type load struct{ sum, longest float64 }
+
+func (l *load) add(seconds float64) {
+	l.sum += seconds
+	l.longest = max(l.longest, seconds)
+}
+
+// over is how long it takes jobs workers: no shorter than the longest run.
+func (l load) over(jobs int) time.Duration {
+	return time.Duration(max(l.longest, l.sum/float64(jobs)) * float64(time.Second))
 }
 
 // rest predicts how many seconds a waiting run takes.
@@ -52,7 +67,7 @@ func (e *estimate) rest(t *task) (seconds float64, known bool) {
 // ones is all there is.
 func (e *estimate) until(waiting, active []*task, jobs int, now time.Time) (left time.Duration, known bool) {
 	guess := *e
-	var sum, longest float64
+	var all load
 	measured := 0
 	for _, t := range active {
 		rest, whole, ok := e.progress(t, now)
@@ -60,8 +75,7 @@ func (e *estimate) until(waiting, active []*task, jobs int, now time.Time) (left
 			continue
 		}
 		measured++
-		sum += rest
-		longest = max(longest, rest)
+		all.add(rest)
 		if e.cost == 0 {
 			guess.seconds += whole
 			guess.cost += t.cost
@@ -75,9 +89,9 @@ func (e *estimate) until(waiting, active []*task, jobs int, now time.Time) (left
 		if !ok {
 			return 0, false
 		}
-		sum += seconds
+		all.add(seconds)
 	}
-	return time.Duration(max(longest, sum/float64(jobs)) * float64(time.Second)), true
+	return all.over(jobs), true
 }
 
 // left is until for people: -1 s while that is not known, and where the

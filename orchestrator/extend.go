@@ -74,3 +74,17 @@ func extensionOf(c config.Config, siblings []results.Run, dir string) (best Exte
 	}
 	return best, nil
 }
+
+// extend returns the folder of a finished run of fewer epochs from whose end the
+// run can go on, "" if there is none, and lets its figures count for the run.
+func (x *execution) extend(run *results.Run) (dir string, err error) {
+	if x.Alone {
+		return "", nil
+	}
+	extensions, err := Extensions(x.Store, x.Dir, []results.Run{*run})
+	from := extensions[run.ID].From
+	if err != nil || from == "" {
+		return "", err
+	}
+	return RunDir(x.Dir, from), x.Store.Extend(run.ID, from)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -74,6 +75,24 @@ func Acquire(dir string) (*Lock, error) {
 // Release lets another head work on the store.
 func (l *Lock) Release() error {
 	return errors.Join(l.f.Truncate(0), l.f.Close())
+}
+
+// Lost returns an error if the store is not at its place any more: its folder
+// was removed, or has become another. A nil lock is never lost.
+func (l *Lock) Lost() error {
+	if l == nil {
+		return nil
+	}
+	held, err := l.f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(l.f.Name())
+	if err == nil && os.SameFile(held, there) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // or it cannot be told at the moment
+	}
+	return fmt.Errorf("the store %s was removed or replaced while it was worked on: what is done from here on would be lost; "+
+		"put it back if it was moved, and start again", filepath.Dir(l.f.Name()))
 }
 
 func openLock(dir string) (*os.File, error) {

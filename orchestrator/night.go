@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 // Night works off a store's queue, as its head.
 type Night struct {
 	Store *results.Store
+	Lock  *Lock // of the store: without it all ends; nil = nobody looks
 	// Prepare makes the scheduler that executes an entry.
 	Prepare func(results.Entry, Options) (*Scheduler, error)
 	Say     func(text string)
@@ -51,7 +53,7 @@ func (n *Night) Run(ctx context.Context) (Stop, error) {
 	var lateUntil time.Time // that end
 	told := ""
 	for ctx.Err() == nil {
-		if err := AnswerRequests(n.Store, n.Say); err != nil {
+		if err := cmp.Or(n.Lock.Lost(), AnswerRequests(n.Store, n.Say)); err != nil {
 			return "", err
 		}
 		open, end := n.open()

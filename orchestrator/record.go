@@ -10,14 +10,44 @@ import (
 	"ablate/trainer/config"
 )
 
-// Record stores a plan as the study that is to be executed, and returns it. say
-// is told what a person should know about it.
-func Record(store *results.Store, plan *ablations.Plan, say func(text string)) (*results.Study, error) {
+// Programs is the folder of the programs that the queue keeps, in a store's
+// folder.
+const Programs = "programs"
+
+// Record stores a plan, and the files of its trainer, as the study that is to be
+// executed, and returns it. say is told what a person should know about it.
+func Record(store *results.Store, dir string, plan *ablations.Plan, say func(text string)) (*results.Study, error) {
 	if err := tellChanged(store, plan, say); err != nil {
+		return nil, err
+	}
+	if err := Freeze(dir, plan); err != nil {
 		return nil, err
 	}
 	study, runs := Stored(plan)
 	return study, store.SaveStudy(study, runs)
+}
+
+// Enqueue stores a plan and puts it into the store's queue as e says. Its runs
+// that failed or timed out before are to be tried again.
+func Enqueue(store *results.Store, dir string, plan *ablations.Plan, e *results.Entry) error {
+	if err := Freeze(dir, plan); err != nil {
+		return err
+	}
+	study, runs := Stored(plan)
+	if err := store.Enqueue(study, runs, e); err != nil {
+		return err
+	}
+	if _, err := store.Reopen(study, results.Failed, results.TimedOut); err != nil {
+		return err
+	}
+	if err := store.SetPaused(study.ID, false); err != nil {
+		return err
+	}
+	now, err := store.Entry(e.ID)
+	if err == nil {
+		*e = *now
+	}
+	return err
 }
 
 // Stored puts a plan as the store keeps it.
@@ -114,24 +144,4 @@ func datasetOf(store *results.Store, r results.Run) (string, error) {
 		return "", nil
 	}
 	return c.Data.Name, nil
-}
-
-// Enqueue stores a plan and puts it into the store's queue as e says. Its runs
-// that failed or timed out before are to be tried again.
-func Enqueue(store *results.Store, dir string, plan *ablations.Plan, e *results.Entry) error {
-	study, runs := Stored(plan)
-	if err := store.Enqueue(study, runs, e); err != nil {
-		return err
-	}
-	if _, err := store.Reopen(study, results.Failed, results.TimedOut); err != nil {
-		return err
-	}
-	if err := store.SetPaused(study.ID, false); err != nil {
-		return err
-	}
-	now, err := store.Entry(e.ID)
-	if err == nil {
-		*e = *now
-	}
-	return err
 }

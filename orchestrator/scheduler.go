@@ -8,6 +8,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -47,12 +48,14 @@ type Options struct {
 type Scheduler struct {
 	Store   *results.Store
 	Dir     string // the store's folder
+	Lock    *Lock  // of the store: without it all ends; nil = nobody looks
 	Engine  engine.Engine
 	Display Display
 	Options
 
 	Until  time.Time       // when all work has to be saved and stopped; a block is begun only if it will have ended
 	Fill   bool            // use what is left of that time for single runs
+	Alone  bool            // let no run go on from where one of fewer epochs has ended
 	Linger bool            // while the study is paused, wait for it to be resumed
 	Kill   <-chan struct{} // closed to kill the workers instead of asking them to stop
 
@@ -148,6 +151,7 @@ type task struct {
 	dir      string
 	cost     float64
 	done     float64   // share of the training that earlier attempts have done
+	got      float64   // what done was when an attempt was last tried again
 	before   float64   // seconds at work in earlier attempts
 	failures int       // since this head started
 	after    time.Time // not to be started before
@@ -241,10 +245,11 @@ func (t *task) stop() {
 	}
 }
 
-// fail ends everything because of an error that is not a run's.
+// fail ends everything because of an error that is not a run's. That the store
+// is gone explains any other.
 func (x *execution) fail(err error) {
 	if err != nil && x.err == nil {
-		x.err = err
+		x.err = cmp.Or(x.Lock.Lost(), err)
 		x.stop(Interrupted)
 	}
 }
@@ -279,7 +284,12 @@ func (x *execution) start(ctx context.Context, t *task) {
 		x.fail(err)
 		return
 	}
-	if err := worker.WriteSpec(t.dir, x.spec(t, run)); err != nil {
+	spec := x.spec(t, run)
+	if spec.Extends, err = x.extend(run); err != nil {
+		x.fail(err)
+		return
+	}
+	if err := worker.WriteSpec(t.dir, spec); err != nil {
 		x.fail(explain(x.Dir, err))
 		return
 	}
@@ -328,6 +338,7 @@ func (x *execution) giveGPU(t *task) {
 // poll reads what the active workers have written and what was asked of the
 // head, sees to the limits, and shows how far all is.
 func (x *execution) poll() {
+	x.fail(x.Lock.Lost())
 	for _, t := range x.active {
 		x.follow(t)
 		x.limit(t)

@@ -62,7 +62,7 @@ const tinySteps = 10
 
 // tinyTrainer counts to ten and saves every second step. Files in the data
 // folder tell it to misbehave at step 5, by seed: crash-1 (once), fail-2
-// (always), full-1 (finds no room on the disk), hold-3 (until the file is gone);
+// (always), leave-1 (saves and stops as if asked to), full-1 (finds no room on the disk), hold-3 (until the file is gone);
 // and over-1, not to go on from what is saved.
 func tinyTrainer(ctx context.Context, job trainer.Job, h trainer.Hooks) (trainer.Outcome, error) {
 	told := func(what string) string { return filepath.Join(job.DataDir, fmt.Sprintf("%s-%d", what, job.Seed)) }
@@ -102,6 +102,8 @@ func tinyTrainer(ctx context.Context, job trainer.Job, h trainer.Hooks) (trainer
 			case exists(told("crash")):
 				os.Remove(told("crash"))
 				panic("no luck")
+			case exists(told("leave")):
+				return trainer.Outcome{}, errors.Join(worker.ErrInterrupted, save())
 			case exists(told("fail")):
 				return trainer.Outcome{}, errors.New("not today")
 			case exists(told("full")):
@@ -189,7 +191,7 @@ func (f *fixture) scheduler(jobs int) *orchestrator.Scheduler {
 // record stores the fixture's study as the command "run" does.
 func (f *fixture) record() *results.Study {
 	f.t.Helper()
-	study, err := orchestrator.Record(f.store, f.plan, f.shown.Say)
+	study, err := orchestrator.Record(f.store, f.dir, f.plan, f.shown.Say)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -95,10 +95,7 @@ func scheduleNothing(ctx context.Context, dir string, runs, jobs int) (m benchSc
 		Store: store, Dir: filepath.Join(dir, "store"), Engine: local.Self(), Display: silent{}, Kill: killed(ctx),
 		Options: orchestrator.Options{Jobs: jobs},
 	}
-	if err := orchestrator.Freeze(s.Dir, plan); err != nil {
-		return m, err
-	}
-	stored, err := orchestrator.Record(store, plan, func(string) {})
+	stored, err := orchestrator.Record(store, s.Dir, plan, func(string) {})
 	if err != nil {
 		return m, err
 	}

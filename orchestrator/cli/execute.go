@@ -13,6 +13,8 @@ import (
 	"ablate/orchestrator/engine/local"
 	"ablate/reports"
 	"ablate/results"
+	"ablate/trainer"
+	"ablate/trainer/config"
 	"ablate/trainer/kernel"
 	"ablate/words"
 
@@ -59,8 +61,19 @@ func (h *head) say(text string) {
 // scheduler is what executes studies with these options on this machine.
 func (h *head) scheduler(o orchestrator.Options) *orchestrator.Scheduler {
 	return &orchestrator.Scheduler{
-		Store: h.store, Dir: h.dir, Engine: local.Self(), Options: o, Kill: killed(h.c.Context), Linger: true,
+		Store: h.store, Dir: h.dir, Lock: h.lock, Engine: local.Self(), Options: o, Kill: killed(h.c.Context), Linger: true,
+		Cost: costOf,
 	}
+}
+
+// costOf is the relative duration of a run of the embedded trainer. Nobody knows
+// that of others.
+func costOf(text []byte) float64 {
+	c, err := config.Parse(text)
+	if err != nil {
+		return 1
+	}
+	return trainer.PlannedCost(c)
 }
 
 // execute executes a stored study and shows it.

@@ -1,13 +1,20 @@
 package cli
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"ablate/ablations"
+	"ablate/orchestrator"
+	"ablate/orchestrator/worker"
 	"ablate/results"
+	"ablate/trainer/kernel"
 	"ablate/words"
 
 	"github.com/urfave/cli/v2"
@@ -15,22 +22,53 @@ import (
 
 func planCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "plan",
-		Usage:     "show what a study would run, and what is done already",
-		UsageText: "ablate plan STUDY [--set KEY=VALUE ...] [--json] [--data DIR] [--store DIR]",
-		Flags:     []cli.Flag{setFlag(), jsonFlag(), dataFlag(), storeFlag()},
-		Action:    plan,
+		Name:  "plan",
+		Usage: "show what a study would run, what is done already, and how long the rest takes",
+		UsageText: "ablate plan STUDY [--set KEY=VALUE ...] [--jobs N] [--until TIME] [--json]\n" +
+			"   [--data DIR] [--store DIR]",
+		Description: "Of runs that are to be done although runs like them were done before, it says which\n" +
+			"input has changed. How long all takes is predicted from what the store's runs took.",
+		Flags: []cli.Flag{
+			setFlag(),
+			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "predict for `N` runs at a time", DefaultText: "the number of cores"},
+			&cli.StringFlag{Name: "until", Usage: "say which seeds will be complete at `TIME`, as in 08:00"},
+			jsonFlag(), dataFlag(), storeFlag(),
+		},
+		Action: plan,
 	}
 }
 
 type planJSON struct {
-	Study string         `json:"study"` // name
-	Title string         `json:"title"` // what it asks; may be empty
-	Seeds []int          `json:"seeds"` // in the order of execution
-	Cells []planCellJSON `json:"cells"` // in the order of the study
-	Runs  []planRunJSON  `json:"runs"`  // in the order of execution
-	Total int            `json:"total"` // different runs
-	Done  int            `json:"done"`  // those that have a result
+	Study       string               `json:"study"`       // name
+	Title       string               `json:"title"`       // what it asks; may be empty
+	Seeds       []int                `json:"seeds"`       // as the study lists them
+	Cells       []planCellJSON       `json:"cells"`       // in the order of the study
+	Runs        []planRunJSON        `json:"runs"`        // a place for each cell and seed: all cells of a seed, then of the next
+	Total       int                  `json:"total"`       // different runs
+	Done        int                  `json:"done"`        // those that have a result
+	DoneBy      map[string]int       `json:"done_by"`     // of those, how many another study was the first to ask for, by its name
+	AtWork      int                  `json:"at_work"`     // runs that a worker has now, for all the store knows
+	Interrupted int                  `json:"interrupted"` // runs that have begun and would go on
+	Failed      int                  `json:"failed"`      // runs that failed or timed out and would be tried again
+	Cancelled   int                  `json:"cancelled"`   // runs that were cancelled and stay so
+	Causes      []orchestrator.Cause `json:"causes"`      // why runs that were never begun are to be done; empty if the store knows nothing like them
+	Prediction  *predictionJSON      `json:"prediction"`  // how long what is left takes; null if nothing was measured yet, or nothing is left
+}
+
+type predictionJSON struct {
+	Seconds   float64         `json:"seconds"`         // until all is done, if it is started now
+	Done      time.Time       `json:"done"`            // when that is
+	Jobs      int             `json:"jobs"`            // runs at a time
+	Measured  int             `json:"measured"`        // runs whose durations it is made of
+	Elsewhere bool            `json:"elsewhere"`       // they were measured on another processor or with other kernels
+	Until     *untilFieldJSON `json:"until,omitempty"` // with --until
+}
+
+type untilFieldJSON struct {
+	Time  time.Time `json:"time"`  // when all has to be saved and stopped
+	Whole int       `json:"whole"` // seeds of which all cells will have a result by then, those that have it now included
+	Seeds int       `json:"seeds"` // all of them
+	Left  int       `json:"left"`  // runs of the others that are to be done
 }
 
 type planCellJSON struct {
@@ -47,50 +85,106 @@ type planRunJSON struct {
 }
 
 func plan(c *cli.Context) error {
+	now := time.Now()
+	end, err := until(c, now)
+	if err != nil {
+		return err
+	}
+	jobs := physicalCores()
+	if c.IsSet("jobs") {
+		if jobs = c.Int("jobs"); jobs < 1 {
+			return usagef("--jobs must be at least 1")
+		}
+	}
 	p, _, err := planned(c)
 	if err != nil {
 		return err
 	}
-	outcomes, err := storedOutcomes(storeDir(c), p)
+	i, speeds, err := inspect(storeDir(c), p)
 	if err != nil {
 		return err
 	}
-	described := describePlan(p, outcomes)
+	described := describePlan(p, i)
+	described.Prediction = predict(p, i, speeds, jobs, now, end)
+	w := bufio.NewWriterSize(c.App.Writer, 1<<16)
 	if c.Bool("json") {
-		return writeJSON(c.App.Writer, described)
+		err = writeJSON(w, described)
+	} else {
+		most := len(p.Study.Cells)
+		if terminal(c.App.Writer) > 0 {
+			most = shownCells
+		}
+		err = printPlan(w, i, described, most)
 	}
-	return printPlan(c.App.Writer, described)
+	return errors.Join(err, w.Flush())
 }
 
-// storedOutcomes looks up the outcomes of the plan's runs. There need not be
-// a store yet.
-func storedOutcomes(dir string, p *ablations.Plan) (map[string]results.Outcome, error) {
+// inspect looks up what the store knows of the plan. There need not be a store
+// yet.
+func inspect(dir string, p *ablations.Plan) (*orchestrator.Inspection, orchestrator.Speeds, error) {
 	store, err := results.OpenReadOnly(dir)
 	if errors.Is(err, results.ErrNoStore) {
-		return nil, nil
+		i, err := orchestrator.Inspect(nil, dir, p)
+		return i, orchestrator.Speeds{}, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, orchestrator.Speeds{}, err
 	}
 	defer store.Close()
-	outcomes := map[string]results.Outcome{}
-	for _, r := range p.Runs {
-		run, err := store.Run(r.ID)
-		if err == nil {
-			outcomes[r.ID] = run.Outcome
-		}
+	i, err := orchestrator.Inspect(store, dir, p)
+	if err != nil {
+		return nil, orchestrator.Speeds{}, err
 	}
-	return outcomes, nil
+	speeds, err := orchestrator.Measured(store, p.Trainer, thisMachine(), costOf)
+	return i, speeds, err
 }
 
-func describePlan(p *ablations.Plan, outcomes map[string]results.Outcome) planJSON {
+// thisMachine is what the speed of the workers depends on.
+func thisMachine() orchestrator.Machine {
+	return orchestrator.Machine{Kernels: kernel.Name(), CPU: worker.CPU()}
+}
+
+func predict(p *ablations.Plan, i *orchestrator.Inspection, speeds orchestrator.Speeds, jobs int, now, end time.Time) *predictionJSON {
+	prediction := speeds.Predict(p, i, jobs)
+	if !prediction.Known || i.Done+i.Cancelled == i.Total {
+		return nil
+	}
+	d := &predictionJSON{
+		Seconds: prediction.Time.Seconds(), Done: now.Add(prediction.Time), Jobs: jobs, Measured: speeds.Runs, Elsewhere: speeds.Elsewhere,
+	}
+	if end.IsZero() {
+		return d
+	}
+	d.Until = &untilFieldJSON{Time: end, Seeds: len(prediction.Blocks)}
+	for n, needs := range prediction.Blocks {
+		if d.Until.Whole == n && (prediction.Open[n] == 0 || now.Add(needs).Before(end)) {
+			d.Until.Whole++
+		} else {
+			d.Until.Left += prediction.Open[n]
+		}
+	}
+	return d
+}
+
+func describePlan(p *ablations.Plan, i *orchestrator.Inspection) planJSON {
 	s := p.Study
-	d := planJSON{Study: s.Name, Title: s.Title, Seeds: s.Seeds}
+	d := planJSON{
+		Study: s.Name, Title: s.Title, Seeds: s.Seeds,
+		Cells: make([]planCellJSON, 0, len(s.Cells)), Runs: make([]planRunJSON, 0, len(p.Runs)),
+		Total: i.Total, Done: i.Done, DoneBy: i.By, AtWork: i.AtWork, Interrupted: i.Interrupted, Failed: i.Failed, Cancelled: i.Cancelled,
+		Causes: i.Causes,
+	}
+	if d.Causes == nil {
+		d.Causes = []orchestrator.Cause{}
+	}
+	if d.DoneBy == nil {
+		d.DoneBy = map[string]int{}
+	}
 	for _, cell := range s.Cells {
 		pc := planCellJSON{Name: cell.Name}
 		for i, level := range cell.Levels {
 			if pc.Cell == nil {
-				pc.Cell = map[string]string{}
+				pc.Cell = make(map[string]string, len(cell.Levels))
 			}
 			pc.Cell[s.Axes[i].Name] = level
 		}
@@ -99,47 +193,120 @@ func describePlan(p *ablations.Plan, outcomes map[string]results.Outcome) planJS
 		}
 		d.Cells = append(d.Cells, pc)
 	}
-	seen := map[string]bool{}
 	for _, r := range p.Runs {
-		d.Runs = append(d.Runs, planRunJSON{r.ID, s.Cells[r.Cell].Name, r.Seed, outcomes[r.ID]})
-		if seen[r.ID] {
-			continue
-		}
-		seen[r.ID] = true
-		d.Total++
-		if outcomes[r.ID].IsResult() {
-			d.Done++
-		}
+		d.Runs = append(d.Runs, planRunJSON{r.ID, s.Cells[r.Cell].Name, r.Seed, i.Run(r.ID).Outcome})
 	}
 	return d
 }
 
-func printPlan(w io.Writer, d planJSON) error {
+const (
+	shownCells  = 200 // that a terminal shows; a pipe gets all
+	shownCauses = 8   // that are told
+)
+
+func printPlan(w io.Writer, i *orchestrator.Inspection, d planJSON, most int) error {
 	if d.Title != "" {
 		fmt.Fprintf(w, "%s: %s\n", d.Study, words.Printable(d.Title))
 	} else {
 		fmt.Fprintln(w, d.Study)
 	}
-	fmt.Fprintf(w, "%s x %s: %s, %d done, %d to do\n\n", words.Plural(len(d.Cells), "cell"), words.Plural(len(d.Seeds), "seed"), words.Plural(d.Total, "run"), d.Done, d.Total-d.Done)
+	for _, line := range countLines(i, d) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "CELL")
 	for _, seed := range d.Seeds {
 		fmt.Fprintf(t, "\tSEED %d", seed)
 	}
 	fmt.Fprintln(t)
-	for _, cell := range d.Cells {
-		fmt.Fprint(t, cell.Name)
-		for _, r := range d.Runs {
-			if r.Cell == cell.Name {
-				fmt.Fprintf(t, "\t%s %s", shortID(r.ID), orElse(outcomeName(r.Outcome), "to do"))
-			}
+	cells := len(d.Cells)
+	for n, cell := range d.Cells[:min(most, cells)] {
+		io.WriteString(t, cell.Name)
+		for seed := range d.Seeds {
+			r := d.Runs[seed*cells+n] // seed-major
+			io.WriteString(t, "\t"+shortID(r.ID)+" "+orElse(outcomeName(r.Outcome), "to do"))
 		}
 		if cell.SameAs != "" {
-			fmt.Fprintf(t, "\tthe same as %s", cell.SameAs)
+			io.WriteString(t, "\tthe same as "+cell.SameAs)
 		}
-		fmt.Fprintln(t)
+		io.WriteString(t, "\n")
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if more := cells - most; more > 0 {
+		fmt.Fprintf(w, "... and %s more; a pipe gets all of them, and so does --json\n", words.Plural(more, "cell"))
+	}
+	return nil
+}
+
+// countLines say how far the study is, why it is not further, and how long the
+// rest takes.
+func countLines(i *orchestrator.Inspection, d planJSON) (lines []string) {
+	left := d.Total - d.Done - d.Cancelled
+	head := fmt.Sprintf("%s x %s: %s, %d done, %d to do", words.Plural(len(d.Cells), "cell"), words.Plural(len(d.Seeds), "seed"),
+		words.Plural(d.Total, "run"), d.Done, left)
+	lines = append(lines, head)
+	say := func(format string, args ...any) { lines = append(lines, words.Printable(fmt.Sprintf(format, args...))) }
+	for _, study := range slices.Sorted(maps.Keys(d.DoneBy)) {
+		say("%d of the %d done by the study %s", d.DoneBy[study], d.Done, study)
+	}
+	atWork, interrupted := i.Progress()
+	if d.AtWork > 0 {
+		say("%s at work, %.0f %% trained on average", words.Plural(d.AtWork, "run"), 100*atWork)
+	}
+	if d.Interrupted > 0 {
+		say("%s interrupted at %.0f %% of the training on average, to go on there", words.Plural(d.Interrupted, "run"), 100*interrupted)
+	}
+	if d.Failed > 0 {
+		say("%s failed or timed out: \"ablate run\" tries again", words.Plural(d.Failed, "run"))
+	}
+	if d.Cancelled > 0 {
+		say("%s cancelled, to stay so until \"ablate retry --cancelled\"", words.Plural(d.Cancelled, "run"))
+	}
+	for n, c := range d.Causes {
+		if n == shownCauses {
+			say("... and %s more; --json lists all", words.Plural(len(d.Causes)-n, "cause"))
+			break
+		}
+		say("%s to %s", words.Plural(c.Runs, "run"), c.Says)
+	}
+	if left > 0 {
+		lines = append(lines, predictionLines(d.Prediction)...)
+	}
+	return lines
+}
+
+func predictionLines(p *predictionJSON) []string {
+	if p == nil {
+		return []string{"how long that takes is not known: nothing like it was measured in this store yet"}
+	}
+	jobs := words.Plural(p.Jobs, "job")
+	text := fmt.Sprintf("about %s with %s, done at %s if started now (from %s", duration(seconds(p.Seconds)), jobs,
+		dayText(p.Done), words.Plural(p.Measured, "measured run"))
+	if p.Elsewhere {
+		text += " on another processor or with other kernels"
+	}
+	lines := []string{text + ")"}
+	if u := p.Until; u != nil {
+		line := fmt.Sprintf("by %s: %d of %s complete", dayText(u.Time), u.Whole, words.Plural(u.Seeds, "seed"))
+		if u.Left > 0 {
+			line += fmt.Sprintf(", %s left for later", words.Plural(u.Left, "run"))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// dayText is a time of today or tomorrow, or of a date.
+func dayText(t time.Time) string {
+	if time.Until(t) < 20*time.Hour {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
 }
 
 // shortID is enough of a run's id to tell it from others and to ask for it.

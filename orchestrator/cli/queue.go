@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ablate/orchestrator"
+	"ablate/orchestrator/engine/local"
 	"ablate/results"
 	"ablate/words"
 
@@ -97,7 +98,7 @@ func queueAdd(c *cli.Context) error {
 		return err
 	}
 	defer store.Close()
-	program, err := orchestrator.FreezeProgram(dir)
+	program, err := local.Keep(filepath.Join(dir, orchestrator.Programs))
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func queueAdd(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e := results.Entry{Priority: c.Int("priority"), After: c.Int64("after"), Options: text, Program: program}
+	e := results.Entry{Priority: c.Int("priority"), After: c.Int64("after"), Options: text, Program: filepath.Join(orchestrator.Programs, program)}
 	if c.Bool("hold") {
 		e.State, e.Reason = results.EntryHeld, "held when it was added"
 	}

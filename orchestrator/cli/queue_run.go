@@ -106,7 +106,7 @@ func night(c *cli.Context) (*orchestrator.Night, error) {
 // workOff executes the queue.
 func (h *head) workOff(n *orchestrator.Night, notify func(notice)) error {
 	failed := 0
-	n.Store, n.Say = h.store, h.say
+	n.Store, n.Lock, n.Say = h.store, h.lock, h.say
 	n.Prepare = func(e results.Entry, o orchestrator.Options) (*orchestrator.Scheduler, error) {
 		program := filepath.Join(h.dir, e.Program)
 		if _, err := os.Stat(program); err != nil {

@@ -64,7 +64,7 @@ func run(c *cli.Context) error {
 		return err
 	}
 	s := h.scheduler(o)
-	s.Until, s.Fill = end, c.Bool("fill")
+	s.Until, s.Fill, s.Alone = end, c.Bool("fill"), c.Bool("force")
 	return h.finish(s, study)
 }
 
@@ -80,10 +80,7 @@ func plannedWithOptions(c *cli.Context) (*ablations.Plan, orchestrator.Options, 
 
 // record stores the plan and opens those of its runs that are to be done.
 func (h *head) record(p *ablations.Plan) (*results.Study, error) {
-	if err := orchestrator.Freeze(h.dir, p); err != nil {
-		return nil, err
-	}
-	study, err := orchestrator.Record(h.store, p, h.say)
+	study, err := orchestrator.Record(h.store, h.dir, p, h.say)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -74,10 +77,14 @@ func (r *recorder) onEvent(text string) {
 }
 
 // beforeSave makes the journal durable, and refuses the checkpoint if it is
-// not complete or the run is another attempt's by now.
+// not complete, the run is another attempt's by now, or the run's folder was
+// removed: no part of it is to be made anew.
 func (r *recorder) beforeSave() error {
 	if r.attempt.Superseded() {
 		return ErrSuperseded
+	}
+	if _, err := os.Stat(r.attempt.claim()); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder of the attempt was removed: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
