@@ -6,6 +6,7 @@ package ablations
 import (
 	"hash"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"ablate/trainer/config"
@@ -109,6 +110,20 @@ func (c Cell) Settings() config.Settings {
 	}
 	c.resolveInto(config.Settings{}, resolved) // which a parsed study's do without a problem
 	return resolved
+}
+
+// Written returns the value of one key as the study sets it for the cell, without
+// resolving all the others. It is for keys that are in no group.
+func (c Cell) Written(key string) (v any, ok bool) {
+	for _, s := range slices.Backward(c.over) {
+		if v, ok := s[key]; ok {
+			return v, true
+		}
+	}
+	if c.source != nil {
+		v, ok = c.source.start[key]
+	}
+	return v, ok
 }
 
 // Data returns what the embedded trainer is to train on.

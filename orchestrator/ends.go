@@ -14,6 +14,7 @@ func (x *execution) finish(e exit) {
 	t := e.task
 	x.active = slices.DeleteFunc(x.active, func(a *task) bool { return a == t })
 	x.giveGPU(t)
+	x.fail(x.Lock.Lost())
 	x.follow(t)
 	if x.err != nil {
 		return

@@ -126,6 +126,9 @@ const sampled = 500
 // jobs workers. Interrupted ones go on where they are.
 func (s *Speeds) Predict(plan *ablations.Plan, i *Inspection, jobs int) Prediction {
 	p := Prediction{Known: s.Runs > 0}
+	if !p.Known {
+		return p
+	}
 	seconds := s.cells(plan, i)
 	seeds := slices.Sorted(slices.Values(plan.Study.Seeds))
 	blocks := map[int][]ablations.Run{}

@@ -80,6 +80,9 @@ func speed(s orchestrator.Status) string {
 
 func progressOf(t orchestrator.Total) string {
 	text := fmt.Sprintf("%d/%s done", t.Done, words.Plural(t.All, "run"))
+	if t.Paused {
+		return text + ", paused"
+	}
 	if t.Left >= 0 && t.Done < t.All {
 		text += ", about " + duration(t.Left) + " left"
 	}

@@ -2,13 +2,15 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"ablate/ablations"
 	"ablate/orchestrator"
@@ -96,7 +98,7 @@ func plan(c *cli.Context) error {
 			return usagef("--jobs must be at least 1")
 		}
 	}
-	p, _, err := planned(c)
+	p, err := planned(c)
 	if err != nil {
 		return err
 	}
@@ -108,13 +110,13 @@ func plan(c *cli.Context) error {
 	described.Prediction = predict(p, i, speeds, jobs, now, end)
 	w := bufio.NewWriterSize(c.App.Writer, 1<<16)
 	if c.Bool("json") {
-		err = writeJSON(w, described)
+		err = writePlan(w, p, i, described)
 	} else {
 		most := len(p.Study.Cells)
 		if terminal(c.App.Writer) > 0 {
 			most = shownCells
 		}
-		err = printPlan(w, i, described, most)
+		printPlan(w, p, i, described, most)
 	}
 	return errors.Join(err, w.Flush())
 }
@@ -166,11 +168,11 @@ func predict(p *ablations.Plan, i *orchestrator.Inspection, speeds orchestrator.
 	return d
 }
 
+// describePlan leaves out cells and runs, which writePlan makes one by one.
 func describePlan(p *ablations.Plan, i *orchestrator.Inspection) planJSON {
 	s := p.Study
 	d := planJSON{
 		Study: s.Name, Title: s.Title, Seeds: s.Seeds,
-		Cells: make([]planCellJSON, 0, len(s.Cells)), Runs: make([]planRunJSON, 0, len(p.Runs)),
 		Total: i.Total, Done: i.Done, DoneBy: i.By, AtWork: i.AtWork, Interrupted: i.Interrupted, Failed: i.Failed, Cancelled: i.Cancelled,
 		Causes: i.Causes,
 	}
@@ -180,23 +182,63 @@ func describePlan(p *ablations.Plan, i *orchestrator.Inspection) planJSON {
 	if d.DoneBy == nil {
 		d.DoneBy = map[string]int{}
 	}
-	for _, cell := range s.Cells {
-		pc := planCellJSON{Name: cell.Name}
-		for i, level := range cell.Levels {
-			if pc.Cell == nil {
-				pc.Cell = make(map[string]string, len(cell.Levels))
-			}
-			pc.Cell[s.Axes[i].Name] = level
+	return d
+}
+
+func describeCell(s *ablations.Study, cell ablations.Cell) planCellJSON {
+	d := planCellJSON{Name: cell.Name}
+	for i, level := range cell.Levels {
+		if d.Cell == nil {
+			d.Cell = make(map[string]string, len(cell.Levels))
 		}
-		if cell.SameAs >= 0 {
-			pc.SameAs = s.Cells[cell.SameAs].Name
-		}
-		d.Cells = append(d.Cells, pc)
+		d.Cell[s.Axes[i].Name] = level
 	}
-	for _, r := range p.Runs {
-		d.Runs = append(d.Runs, planRunJSON{r.ID, s.Cells[r.Cell].Name, r.Seed, i.Run(r.ID).Outcome})
+	if cell.SameAs >= 0 {
+		d.SameAs = s.Cells[cell.SameAs].Name
 	}
 	return d
+}
+
+// writePlan writes what describePlan describes, with the cells and the runs. They
+// are written one by one: a hundred thousand runs make fifty megabytes.
+func writePlan(w *bufio.Writer, p *ablations.Plan, i *orchestrator.Inspection, d planJSON) error {
+	var b bytes.Buffer
+	if err := writeJSON(&b, d); err != nil {
+		return err
+	}
+	// Nothing else can read like this: within a string quotes are escaped.
+	head, rest, _ := strings.Cut(b.String(), `"cells": null`)
+	middle, tail, _ := strings.Cut(rest, `"runs": null`)
+	s := p.Study
+	w.WriteString(head + `"cells": `)
+	writeList(w, len(s.Cells), func(n int) planCellJSON { return describeCell(s, s.Cells[n]) })
+	w.WriteString(middle + `"runs": `)
+	writeList(w, len(p.Runs), func(n int) planRunJSON {
+		r := p.Runs[n]
+		return planRunJSON{r.ID, s.Cells[r.Cell].Name, r.Seed, i.Run(r.ID).Outcome}
+	})
+	_, err := w.WriteString(tail)
+	return err
+}
+
+// writeList writes a list of n objects as a member of the outermost object. Its
+// errors are w's, which keeps them.
+func writeList[T any](w *bufio.Writer, n int, object func(i int) T) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("    ", "  ")
+	e.SetEscapeHTML(false)
+	w.WriteByte('[')
+	for i := range n {
+		b.Reset()
+		e.Encode(object(i)) // text and numbers, which always encode
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		w.WriteString("\n    ")
+		w.Write(bytes.TrimRight(b.Bytes(), "\n"))
+	}
+	w.WriteString("\n  ]")
 }
 
 const (
@@ -204,48 +246,68 @@ const (
 	shownCauses = 8   // that are told
 )
 
-func printPlan(w io.Writer, i *orchestrator.Inspection, d planJSON, most int) error {
+func printPlan(w *bufio.Writer, p *ablations.Plan, i *orchestrator.Inspection, d planJSON, most int) {
 	if d.Title != "" {
 		fmt.Fprintf(w, "%s: %s\n", d.Study, words.Printable(d.Title))
 	} else {
 		fmt.Fprintln(w, d.Study)
 	}
-	for _, line := range countLines(i, d) {
+	for _, line := range countLines(len(p.Study.Cells), i, d) {
 		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "CELL")
-	for _, seed := range d.Seeds {
-		fmt.Fprintf(t, "\tSEED %d", seed)
-	}
-	fmt.Fprintln(t)
-	cells := len(d.Cells)
-	for n, cell := range d.Cells[:min(most, cells)] {
-		io.WriteString(t, cell.Name)
-		for seed := range d.Seeds {
-			r := d.Runs[seed*cells+n] // seed-major
-			io.WriteString(t, "\t"+shortID(r.ID)+" "+orElse(outcomeName(r.Outcome), "to do"))
-		}
-		if cell.SameAs != "" {
-			io.WriteString(t, "\tthe same as "+cell.SameAs)
-		}
-		io.WriteString(t, "\n")
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if more := cells - most; more > 0 {
+	printCells(w, p, i, min(most, len(p.Study.Cells)))
+	if more := len(p.Study.Cells) - most; more > 0 {
 		fmt.Fprintf(w, "... and %s more; a pipe gets all of them, and so does --json\n", words.Plural(more, "cell"))
 	}
-	return nil
+}
+
+// printCells prints the table of the first n cells. Its errors are w's, which
+// keeps them.
+func printCells(w *bufio.Writer, p *ablations.Plan, i *orchestrator.Inspection, n int) {
+	s := p.Study
+	text := func(cell, seed int) string {
+		id := p.Runs[seed*len(s.Cells)+cell].ID // all cells of a seed, then of the next
+		return shortID(id) + " " + orElse(outcomeName(i.Run(id).Outcome), "to do")
+	}
+	first := len("CELL")
+	widths := make([]int, len(s.Seeds))
+	for seed := range s.Seeds {
+		widths[seed] = len(fmt.Sprint("SEED ", s.Seeds[seed]))
+	}
+	for cell := range n {
+		first = max(first, utf8.RuneCountInString(s.Cells[cell].Name))
+		for seed := range s.Seeds {
+			widths[seed] = max(widths[seed], len(text(cell, seed)))
+		}
+	}
+	line := func(name string, column func(seed int) string, note string) {
+		row := pad(name, first)
+		for seed, width := range widths {
+			row += "  " + pad(column(seed), width)
+		}
+		w.WriteString(strings.TrimRight(row+note, " ") + "\n")
+	}
+	line("CELL", func(seed int) string { return fmt.Sprint("SEED ", s.Seeds[seed]) }, "")
+	for cell := range n {
+		note := ""
+		if same := s.Cells[cell].SameAs; same >= 0 {
+			note = "  the same as " + s.Cells[same].Name
+		}
+		line(s.Cells[cell].Name, func(seed int) string { return text(cell, seed) }, note)
+	}
+}
+
+// pad fills up text with blanks.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 }
 
 // countLines say how far the study is, why it is not further, and how long the
 // rest takes.
-func countLines(i *orchestrator.Inspection, d planJSON) (lines []string) {
+func countLines(cells int, i *orchestrator.Inspection, d planJSON) (lines []string) {
 	left := d.Total - d.Done - d.Cancelled
-	head := fmt.Sprintf("%s x %s: %s, %d done, %d to do", words.Plural(len(d.Cells), "cell"), words.Plural(len(d.Seeds), "seed"),
+	head := fmt.Sprintf("%s x %s: %s, %d done, %d to do", words.Plural(cells, "cell"), words.Plural(len(d.Seeds), "seed"),
 		words.Plural(d.Total, "run"), d.Done, left)
 	lines = append(lines, head)
 	say := func(format string, args ...any) { lines = append(lines, words.Printable(fmt.Sprintf(format, args...))) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -46,6 +47,9 @@ func queueCommand() *cli.Command {
 			entry("remove", "take entries out of the queue", "Their results stay.", removeEntry),
 			queueRunCommand(),
 			queueLogCommand(),
+		},
+		Action: func(c *cli.Context) error {
+			return usagef("queue needs to know what to do: %s", strings.ReplaceAll(c.Command.UsageText, "\n", " or "))
 		},
 	}
 }

@@ -70,7 +70,7 @@ func run(c *cli.Context) error {
 
 // plannedWithOptions is planned, with what the flags say of the execution.
 func plannedWithOptions(c *cli.Context) (*ablations.Plan, orchestrator.Options, error) {
-	p, _, err := planned(c)
+	p, err := planned(c)
 	if err != nil {
 		return nil, orchestrator.Options{}, err
 	}
@@ -98,23 +98,25 @@ func (h *head) record(p *ablations.Plan) (*results.Study, error) {
 }
 
 // planned expands the study that the command names, and checks the data that
-// it needs. dir is where that lies, "" for the usual places.
-func planned(c *cli.Context) (p *ablations.Plan, dir string, err error) {
+// it needs.
+func planned(c *cli.Context) (*ablations.Plan, error) {
 	name, err := only(c, "a study")
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	study, err := loadStudy(name, c.StringSlice("set"))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if dir, err = dataDir(c); err != nil {
-		return nil, "", err
+	dir, err := dataDir(c)
+	if err != nil {
+		return nil, err
 	}
-	if p, err = newPlan(study, dir); err != nil {
-		return nil, "", err
+	p, err := newPlan(study, dir)
+	if err != nil {
+		return nil, err
 	}
-	return p, dir, checkData(study, dir)
+	return p, checkData(study, dir)
 }
 
 // newPlan gives the study's runs their identities.
@@ -125,14 +127,25 @@ func newPlan(study *ablations.Study, dataDir string) (*ablations.Plan, error) {
 
 // checkData loads every dataset once: a damaged file, or one with too few
 // images, is better found now than by the runs at night. What a trainer of the
-// study's own reads is its own business.
+// study's own reads is its own business. Cells that ask the same of the data are
+// looked at once.
 func checkData(study *ablations.Study, dataDir string) error {
 	if study.Trainer != nil {
 		return nil
 	}
+	type needs struct {
+		data  config.Data
+		batch any
+	}
 	type images struct{ train, test int }
-	loaded := map[config.Data]images{}
+	loaded, checked := map[config.Data]images{}, map[needs]bool{}
 	for _, cell := range study.Cells {
+		batch, _ := cell.Written("batch")
+		asks := needs{cell.Data(), batch}
+		if checked[asks] {
+			continue
+		}
+		checked[asks] = true
 		c, err := cell.Settings().Config()
 		if err != nil {
 			return err

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"code":  code,
 			"gone":  gone,
 			"runid": runID,
+			"shows": shows,
 		},
 	})
 }
@@ -164,6 +165,18 @@ func waitFor(ts *testscript.TestScript, what string, happened func() bool) {
 			ts.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// shows REGEXP COMMAND ARGS... repeats a command until its output matches.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: shows REGEXP COMMAND ARGS...")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	waitFor(ts, fmt.Sprintf("%s in the output of %v", args[0], args[1:]), func() bool {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		return pattern.MatchString(ts.ReadFile("stdout"))
+	})
 }
 
 // runID VAR CELL sets a variable to the id of the cell's first run, as listed

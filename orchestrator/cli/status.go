@@ -34,6 +34,7 @@ type statusJSON struct {
 	Sets    []string           `json:"sets"`    // its overrides
 	Studies []storedJSON       `json:"studies"` // all in the store, the newest first
 	Head    *orchestrator.Head `json:"head"`    // who works on the store; null if nobody does
+	Paused  bool               `json:"paused"`  // whether its runs are not to start
 	Total   int                `json:"total"`   // different runs
 	Counts  map[string]int     `json:"counts"`  // by state
 	Runs    []statusRunJSON    `json:"runs"`    // in the order of execution; one that two cells share stands there twice
@@ -75,7 +76,7 @@ func status(c *cli.Context) error {
 }
 
 func describeStatus(store *results.Store, study *results.Study, head *orchestrator.Head) (statusJSON, error) {
-	s := statusJSON{Study: study.Name, Sets: listed(study.Sets), Head: head, Counts: map[string]int{}}
+	s := statusJSON{Study: study.Name, Sets: listed(study.Sets), Paused: study.Paused, Head: head, Counts: map[string]int{}}
 	studies, err := store.Outlines()
 	if err != nil {
 		return s, err
@@ -130,6 +131,9 @@ func printStatus(out io.Writer, s statusJSON) error {
 	fmt.Fprintf(w, "%s: %s\n", study, countsLine(s))
 	if s.Head != nil {
 		fmt.Fprintf(w, "process %d on %s is at work since %s\n", s.Head.PID, s.Head.Host, s.Head.Started.Local().Format("2006-01-02 15:04"))
+	}
+	if s.Paused {
+		fmt.Fprintf(w, "it is paused; to go on: ablate resume %s%s\n", s.Study, repeatSets(s.Sets))
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

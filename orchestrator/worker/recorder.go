@@ -178,4 +178,10 @@ func (r *recorder) outcome(o trainer.Outcome) error {
 	return r.err
 }
 
-func now() int64 { return time.Now().UnixMilli() }
+// clock is when this process began.
+var clock = time.Now()
+
+// now is the time in Unix milliseconds: by the clock on the wall when the process
+// began, and from there on by one that nobody sets and that stands still while
+// the machine sleeps. So the times of an attempt tell how long it was at work.
+func now() int64 { return clock.Add(time.Since(clock)).UnixMilli() }
