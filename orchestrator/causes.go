@@ -24,7 +24,7 @@ import (
 // what an identity is made of has changed.
 type Cause struct {
 	Runs    int      `json:"runs"`            // how many
-	Says    string   `json:"says"`            // in a sentence
+	Says    string   `json:"says"`            // what "run" does with them, and why
 	Study   string   `json:"study,omitempty"` // that the runs of before belong to; absent if it was never run
 	Changes []Change `json:"changes"`         // which inputs are others; empty if nothing like them was run
 	Reused  int      `json:"reused_epochs"`   // epochs of shorter runs that they go on from; 0 = they begin anew
@@ -71,13 +71,10 @@ func (i *Inspection) explain(store *results.Store, dir string, plan *ablations.P
 	if err := x.group(open); err != nil {
 		return err
 	}
-	i.Causes = slices.SortedFunc(func(yield func(Cause) bool) {
-		for _, c := range x.causes {
-			if !yield(*c) {
-				return
-			}
-		}
-	}, func(a, b Cause) int { return cmp.Or(cmp.Compare(b.Runs, a.Runs), cmp.Compare(a.Says, b.Says)) })
+	for _, c := range x.causes {
+		i.Causes = append(i.Causes, *c)
+	}
+	slices.SortFunc(i.Causes, func(a, b Cause) int { return cmp.Or(cmp.Compare(b.Runs, a.Runs), cmp.Compare(a.Says, b.Says)) })
 	return nil
 }
 
@@ -88,7 +85,7 @@ type explanation struct {
 	dir     string
 	plan    *ablations.Plan
 	changes map[comparison][]Change
-	causes  map[string]*Cause // by Says
+	causes  map[string]*Cause // by what they have in common
 }
 
 // comparison is what runs have in common that differ from those before in the
@@ -237,22 +234,20 @@ func (x *explanation) group(open []fresh) error {
 		c := Cause{Study: f.before.Study, Changes: x.changes[f.comparison()]}
 		e := extensions[f.ID]
 		c.Reused = e.Epochs
-		x.add(c, x.says(c, e))
+		// Why a run cannot go on may name another run each time: the first stands for all.
+		key := fmt.Sprint(c.Changes, c.Study, e.Epochs, e.Why != "")
+		known := x.causes[key]
+		if known == nil {
+			c.Says = x.says(c, e)
+			known = &c
+			x.causes[key] = known
+		}
+		known.Runs++
 	}
 	if len(unknown) > 0 {
-		x.add(Cause{Runs: len(unknown) - 1, Changes: []Change{}}, x.news(unknown))
+		x.causes[""] = &Cause{Runs: len(unknown), Changes: []Change{}, Says: x.news(unknown)}
 	}
 	return nil
-}
-
-func (x *explanation) add(c Cause, says string) {
-	known := x.causes[says]
-	if known == nil {
-		c.Says = says
-		known = &c
-		x.causes[says] = known
-	}
-	known.Runs++
 }
 
 // says tells a cause without its number of runs.
@@ -267,11 +262,11 @@ func (x *explanation) says(c Cause, e Extension) string {
 	}
 	switch {
 	case e.From != "":
-		return fmt.Sprintf("go on from %s that are done: %s", words.Plural(e.Epochs, "epoch"), text)
+		return fmt.Sprintf("on top of the %s done: %s", words.Plural(e.Epochs, "epoch"), text)
 	case e.Why != "":
-		return fmt.Sprintf("begin anew: %s; what is done of them cannot be used: %s", text, e.Why)
+		return fmt.Sprintf("anew: %s; what is done of them cannot be used: %s", text, e.Why)
 	}
-	return "begin anew: " + text
+	return "anew: " + text
 }
 
 // news says what is new about runs in whose places none ever was.
@@ -280,7 +275,7 @@ func (x *explanation) news(unknown []fresh) string {
 	for _, f := range unknown {
 		cells[f.Cell], seeds[f.Seed] = true, true
 	}
-	return fmt.Sprintf("are new: %s and %s that were not run together before", words.Plural(len(cells), "cell"), words.Plural(len(seeds), "seed"))
+	return fmt.Sprintf("new: %s and %s that were not run together before", words.Plural(len(cells), "cell"), words.Plural(len(seeds), "seed"))
 }
 
 // extensions asks which runs can go on from shorter ones, of those that differ

@@ -117,7 +117,7 @@ func TestInspectCounts(t *testing.T) {
 	if other.Done != 1 || other.By["s"] != 1 || other.Total != 2 {
 		t.Errorf("%+v", other)
 	}
-	if want := []string{"1 are new: 1 cell and 1 seed that were not run together before"}; !slices.Equal(causes(other), want) {
+	if want := []string{"1 new: 1 cell and 1 seed that were not run together before"}; !slices.Equal(causes(other), want) {
 		t.Errorf("%q", causes(other))
 	}
 }
@@ -132,25 +132,25 @@ func TestCauses(t *testing.T) {
 		{"nothing", func(*lab) string { return before }, nil},
 		{"a presentation field", func(*lab) string { return strings.Replace(before, "seeds", "title = \"T\"\nseeds", 1) }, nil},
 		{"a key", func(*lab) string { return strings.Replace(before, "lr = 0.1", "lr = 0.2", 1) },
-			[]string{"4 begin anew: optimizer.lr: 0.1 → 0.2"}},
+			[]string{"4 anew: optimizer.lr: 0.1 → 0.2"}},
 		{"two keys", func(*lab) string { return strings.Replace(before, "lr = 0.1", "lr = 0.2\nbatch = 8", 1) },
-			[]string{"4 begin anew: batch: 256 → 8, optimizer.lr: 0.1 → 0.2"}},
+			[]string{"4 anew: batch: 128 → 8, optimizer.lr: 0.1 → 0.2"}},
 		{"a key that had its default", func(*lab) string {
 			return strings.Replace(before, "epochs = 4", "epochs = 4\nstop_when = \"collapsed\"", 1)
-		}, []string{"4 begin anew: stop_when: never → collapsed"}},
+		}, []string{"4 anew: stop_when: never → collapsed"}},
 		{"the data", func(l *lab) string { l.data = "fedcba9876543210"; return before },
-			[]string{"4 begin anew: dataset generated: 0123456789 → fedcba9876"}},
-		{"the trainer", func(l *lab) string { l.version = "3"; return before }, []string{"4 begin anew: trainer: 2 → 3"}},
+			[]string{"4 anew: dataset generated: 0123456789 → fedcba9876"}},
+		{"the trainer", func(l *lab) string { l.version = "3"; return before }, []string{"4 anew: trainer: 2 → 3"}},
 		{"seeds and cells", func(*lab) string { return studyText("s", 3, "epochs = 4\noptimizer.lr = 0.1", `norm = ["bn", "none", "ln"]`) },
-			[]string{"5 are new: 3 cells and 3 seeds that were not run together before"}},
+			[]string{"5 new: 3 cells and 3 seeds that were not run together before"}},
 		{"another study", func(*lab) string {
 			return strings.Replace(strings.Replace(before, `"s"`, `"copy"`, 1), "lr = 0.1", "lr = 0.2", 1)
-		}, []string{"4 begin anew: optimizer.lr: 0.1 → 0.2 (against the study s)"}},
+		}, []string{"4 anew: optimizer.lr: 0.1 → 0.2 (against the study s)"}},
 		{"epochs, which a cosine does not allow", func(*lab) string { return strings.Replace(before, "epochs = 4", "epochs = 8", 1) },
-			[]string{"4 begin anew: epochs: 4 → 8; what is done of them cannot be used: optimizer.schedule = \"cosine\""}},
+			[]string{"4 anew: epochs: 4 → 8; what is done of them cannot be used: with 8 epochs in place of 4 every step is another one"}},
 		{"one level", func(*lab) string {
 			return studyText("s", 2, "epochs = 4\noptimizer.lr = 0.1", "norm = { bn = { norm = \"bn\" }, none = { norm = \"none\", batch = 8 } }")
-		}, []string{"2 begin anew: batch: 256 → 8"}},
+		}, []string{"2 anew: batch: 128 → 8"}},
 	}
 	for _, test := range tests {
 		l := newLab(t)
@@ -175,7 +175,7 @@ func TestCausesOfBegun(t *testing.T) {
 		}
 		return "", 0, 0
 	})
-	if got, want := causes(l.inspect(p)), []string{"1 begin anew: optimizer.lr: 0.1 → 0.2"}; !slices.Equal(got, want) {
+	if got, want := causes(l.inspect(p)), []string{"1 anew: optimizer.lr: 0.1 → 0.2"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
@@ -192,17 +192,17 @@ func TestCausesOfExternal(t *testing.T) {
 
 	putFile(t, filepath.Join(l.dir, "train.sh"), "two", 0o755)
 	got := causes(l.inspect(l.plan(text)))
-	if len(got) != 1 || !strings.HasPrefix(got[0], "2 begin anew: file train.sh: ") || strings.Contains(got[0], "lib.sh") {
+	if len(got) != 1 || !strings.HasPrefix(got[0], "2 anew: file train.sh: ") || strings.Contains(got[0], "lib.sh") {
 		t.Errorf("a file: %q", got)
 	}
 	putFile(t, filepath.Join(l.dir, "train.sh"), "one", 0o755)
 	got = causes(l.inspect(l.plan(strings.Replace(text, `"{lr}"`, `"--lr", "{lr}"`, 1))))
-	if want := "2 begin anew: command: ./train.sh {lr} → ./train.sh --lr {lr}"; len(got) != 1 || got[0] != want {
+	if want := "2 anew: command: ./train.sh {lr} → ./train.sh --lr {lr}"; len(got) != 1 || got[0] != want {
 		t.Errorf("the command: %q, want %q", got, want)
 	}
 	must(t, os.RemoveAll(orchestrator.TrainerDir(l.dir, p.Trainer)))
 	got = causes(l.inspect(l.plan(strings.Replace(text, `"{lr}"`, `"--lr", "{lr}"`, 1))))
-	if len(got) != 1 || !strings.HasPrefix(got[0], "2 begin anew: trainer: ") {
+	if len(got) != 1 || !strings.HasPrefix(got[0], "2 anew: trainer: ") {
 		t.Errorf("without its copy: %q", got)
 	}
 }
@@ -296,7 +296,7 @@ func TestInspectExtension(t *testing.T) {
 	must(t, err)
 	x.train(runs[0])
 	i := l.inspect(l.plan(text(4)))
-	if want := []string{"1 go on from 1 epoch that are done: epochs: 1 → 4"}; !slices.Equal(causes(i), want) || i.Causes[0].Reused != 1 {
+	if want := []string{"1 on top of the 1 epoch done: epochs: 1 → 4"}; !slices.Equal(causes(i), want) || i.Causes[0].Reused != 1 {
 		t.Errorf("%q, want %q", causes(i), want)
 	}
 	p, s := l.predict(l.plan(text(4)), here, 1)

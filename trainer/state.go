@@ -64,6 +64,7 @@ func (r *run) restore() error {
 		return nil
 	}
 	if f == nil {
+		r.hooks.Event("starting over: no good checkpoint is left")
 		return r.startOver()
 	}
 	longer := false // than the run that made f

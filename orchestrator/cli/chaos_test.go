@@ -49,7 +49,8 @@ type chaos struct {
 
 // TestChaos: whenever the head, a worker, a worker with all that it has started,
 // or all of them at once are killed with SIGKILL, or a worker is frozen while
-// another takes its run over, the same command goes on, and in the end the study
+// another takes its run over, or all are frozen for a while, as by a machine that
+// sleeps, the same command goes on, and in the end the study
 // has left what an undisturbed one leaves, to the last bit, and no process. There
 // are five rounds, each in a store of its own; or CHAOS_ROUNDS many, of longer
 // runs.
@@ -174,14 +175,16 @@ func (r *chaosRound) kill() {
 	if len(workers) > 0 {
 		victim = workers[r.rng.IntN(len(workers))]
 	}
-	what := r.rng.IntN(6)
-	names := []string{"the head", "a worker", "the head and a worker", "a worker's group", "everything", "the head, and froze a worker"}
-	r.t.Logf("killed %s of %d workers and trainers", names[what], len(workers))
+	what := r.rng.IntN(7)
+	names := []string{"the head", "a worker", "the head and a worker", "a worker's group", "everything", "the head, and froze a worker", "nothing, but froze everything"}
+	r.t.Logf("killed %s, of %d workers and trainers", names[what], len(workers))
 	switch {
 	case what == 4:
 		for _, pid := range workers {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
+	case what == 6:
+		r.sleep(append(workers, r.head.Process.Pid))
 	case victim == 0:
 	case what == 1, what == 2:
 		syscall.Kill(victim, syscall.SIGKILL)
@@ -197,12 +200,23 @@ func (r *chaosRound) kill() {
 			syscall.Kill(victim, syscall.SIGCONT)
 		})
 	}
-	if what == 0 || what == 2 || what >= 4 {
+	if what == 0 || what == 2 || what == 4 || what == 5 {
 		r.head.Process.Kill()
 		if <-r.ended; r.rng.IntN(2) == 0 { // what is left has time to end, or has not
 			time.Sleep(time.Duration(r.rng.IntN(300)) * time.Millisecond)
 		}
 		r.start()
+	}
+}
+
+// sleep freezes processes for a while.
+func (r *chaosRound) sleep(pids []int) {
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	time.Sleep(time.Duration(r.rng.IntN(1000)) * time.Millisecond)
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGCONT)
 	}
 }
 

@@ -164,5 +164,5 @@ func (h *head) retry(study *results.Study, outcomes []results.Outcome) error {
 		h.say("there is nothing of that kind to try again")
 		return nil
 	}
-	return h.finish(h.scheduler(o), study)
+	return h.finish(h.scheduler(o), study, nil)
 }

@@ -128,11 +128,12 @@ func exitOf(s orchestrator.Summary) error {
 }
 
 // finish executes a stored study and reports on it.
-func (h *head) finish(s *orchestrator.Scheduler, study *results.Study) error {
+func (h *head) finish(s *orchestrator.Scheduler, study *results.Study, notify notifier) error {
 	summary, err := h.execute(s, study)
 	if err != nil {
 		return err
 	}
+	notify.study(h, study, summary)
 	switch summary.Stopped {
 	case orchestrator.Interrupted:
 		h.say("to go on, give the same command again")

@@ -332,7 +332,7 @@ func countLines(cells int, i *orchestrator.Inspection, d planJSON) (lines []stri
 			say("... and %s more; --json lists all", words.Plural(len(d.Causes)-n, "cause"))
 			break
 		}
-		say("%s to %s", words.Plural(c.Runs, "run"), c.Says)
+		say("%s %s", words.Plural(c.Runs, "run"), c.Says)
 	}
 	if left > 0 {
 		lines = append(lines, predictionLines(d.Prediction)...)

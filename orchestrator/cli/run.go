@@ -26,7 +26,7 @@ func runCommand() *cli.Command {
 		Usage: "run a study and report on it",
 		UsageText: "ablate run STUDY [--set KEY=VALUE ...] [--jobs N] [--retries N] [--timeout TIME]\n" +
 			"   [--memory SIZE] [--gpus LIST] [--until TIME [--fill]] [--fail-fast] [--force]\n" +
-			"   [--checkpoint-every TIME] [--out DIR] [--data DIR] [--store DIR]",
+			"   [--checkpoint-every TIME] [--notify-command COMMAND] [--out DIR] [--data DIR] [--store DIR]",
 		Description: "STUDY is the name of a shipped study (see \"ablate studies\") or, if it has a\n" +
 			"slash or ends in .toml, a file.\n\n" +
 			"Runs that have a result are not repeated; what was interrupted goes on from its\n" +
@@ -35,6 +35,7 @@ func runCommand() *cli.Command {
 			"the same command goes on later.",
 		Flags: slices.Concat([]cli.Flag{setFlag()}, optionFlags(), untilFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "repeat all runs from their first step, also those that have a result"},
+			notifyFlag(),
 			outFlag(),
 			storeFlag(),
 		}),
@@ -54,6 +55,10 @@ func run(c *cli.Context) error {
 	if err := checkOut(c.String("out")); err != nil {
 		return err
 	}
+	notify, err := newNotifier(c)
+	if err != nil {
+		return err
+	}
 	h, err := openHead(c)
 	if err != nil {
 		return err
@@ -65,7 +70,7 @@ func run(c *cli.Context) error {
 	}
 	s := h.scheduler(o)
 	s.Until, s.Fill, s.Alone = end, c.Bool("fill"), c.Bool("force")
-	return h.finish(s, study)
+	return h.finish(s, study, notify)
 }
 
 // plannedWithOptions is planned, with what the flags say of the execution.
