@@ -36,7 +36,12 @@ func (x *execution) blockFits(block int, left time.Duration) bool {
 		return false
 	}
 	needs, known := x.estimate.until(x.upTo(block), x.active, x.Jobs, now)
-	if known && needs <= left || !known && len(x.active) == 0 {
+	switch {
+	case known && needs <= left:
+		return true
+	case known && x.Night > 0 && needs > x.Night: // no night will do
+		return true
+	case !known && len(x.active) == 0:
 		return true
 	}
 	x.refused.block, x.refused.until = block, now.Add(pollEvery)

@@ -44,8 +44,8 @@ func (c Change) String() string {
 // fresh is a run of the plan that was never begun, and the one that stood in its
 // place before.
 type fresh struct {
-	ablations.Run
-	before results.Earlier // ID "" if there is none
+	*ablations.Run
+	before *results.Earlier
 }
 
 // explain groups the runs that were never begun by what makes them differ from
@@ -56,14 +56,9 @@ func (i *Inspection) explain(store *results.Store, dir string, plan *ablations.P
 		return err
 	}
 	x := &explanation{Inspection: i, store: store, dir: dir, plan: plan, changes: map[comparison][]Change{}, causes: map[string]*Cause{}}
-	var open []fresh
-	seen := map[string]bool{}
-	for _, r := range plan.Runs {
-		if i.runs[r.ID].Attempts > 0 || seen[r.ID] || !i.ToDo(r.ID) {
-			continue
-		}
-		seen[r.ID] = true
-		open = append(open, fresh{r, earlier[results.Place{Cell: plan.Study.Cells[r.Cell].Name, Seed: r.Seed}]})
+	open, unknown := x.fresh(earlier)
+	if unknown != nil {
+		x.causes[""] = unknown
 	}
 	if err := x.compare(open); err != nil {
 		return err
@@ -76,6 +71,36 @@ func (i *Inspection) explain(store *results.Store, dir string, plan *ablations.P
 	}
 	slices.SortFunc(i.Causes, func(a, b Cause) int { return cmp.Or(cmp.Compare(b.Runs, a.Runs), cmp.Compare(a.Says, b.Says)) })
 	return nil
+}
+
+// fresh lists the runs that were never begun but have one before them, and
+// counts those that have none.
+func (x *explanation) fresh(earlier map[results.Place]*results.Earlier) (open []fresh, unknown *Cause) {
+	s := x.plan.Study
+	cells, seeds, news := make([]bool, len(s.Cells)), map[int]bool{}, 0
+	for i := range x.plan.Runs {
+		r := &x.plan.Runs[i]
+		if x.runs[r.ID].Attempts > 0 || !x.ToDo(r.ID) || s.Cells[r.Cell].SameAs >= 0 {
+			continue // a cell like another one is told with it
+		}
+		if before := earlier[results.Place{Cell: s.Cells[r.Cell].Name, Seed: r.Seed}]; before != nil {
+			open = append(open, fresh{r, before})
+			continue
+		}
+		cells[r.Cell], seeds[r.Seed] = true, true
+		news++
+	}
+	if news == 0 {
+		return open, nil
+	}
+	count := 0
+	for _, is := range cells {
+		if is {
+			count++
+		}
+	}
+	says := fmt.Sprintf("new: %s and %s that were not run together before", words.Plural(count, "cell"), words.Plural(len(seeds), "seed"))
+	return open, &Cause{Runs: news, Changes: []Change{}, Says: says}
 }
 
 // explanation is the work of explain.
@@ -105,9 +130,7 @@ func (f fresh) comparison() comparison {
 func (x *explanation) compare(open []fresh) error {
 	examples := map[comparison]string{}
 	for _, f := range open {
-		if f.before.ID != "" {
-			examples[f.comparison()] = f.before.ID
-		}
+		examples[f.comparison()] = f.before.ID
 	}
 	configs, err := x.store.ConfigsByID(slices.Collect(maps.Values(examples)))
 	if err != nil {
@@ -137,45 +160,93 @@ func compareConfigs(was, is []byte) (changes []Change) {
 		return nil
 	}
 	before, now := flatten(was), flatten(is)
-	keys := maps.Clone(before)
-	maps.Copy(keys, now)
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if before[key] != now[key] {
-			changes = append(changes, Change{key, written(before, key), written(now, key)})
+	for len(before) > 0 || len(now) > 0 { // both are sorted
+		var a, b setting
+		switch {
+		case len(now) == 0 || len(before) > 0 && before[0].key < now[0].key:
+			a, before = before[0], before[1:]
+		case len(before) == 0 || now[0].key < before[0].key:
+			b, now = now[0], now[1:]
+		default:
+			a, before = before[0], before[1:]
+			b, now = now[0], now[1:]
+		}
+		if a != b {
+			key := cmp.Or(a.key, b.key)
+			changes = append(changes, Change{key, a.written(key), b.written(key)})
 		}
 	}
 	return changes
 }
 
-// written is a key's value; some are left out at their default.
-func written(flat map[string]string, key string) string {
-	k, known := config.KeyAt(key)
-	if v, ok := flat[key]; ok || !known || !k.Implied {
-		return v
-	}
-	return config.Print(k.Default)
-}
+// setting is a value of a configuration, as JSON.
+type setting struct{ key, value string }
 
-// flatten returns the values of a configuration by their keys, as a study writes
-// them.
-func flatten(text []byte) map[string]string {
-	var tree map[string]any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	d.Decode(&tree) // of another age perhaps; what can be read is compared
-	flat := map[string]string{}
-	var walk func(prefix string, tree map[string]any)
-	walk = func(prefix string, tree map[string]any) {
-		for name, v := range tree {
-			if sub, ok := v.(map[string]any); ok {
-				walk(prefix+name+".", sub)
-			} else {
-				flat[prefix+name] = fmt.Sprint(v)
-			}
+// written is a setting's value as a study has it. Some are left out at their
+// default.
+func (s setting) written(key string) string {
+	if s.key == "" {
+		if k, known := config.KeyAt(key); known && k.Implied {
+			return config.Print(k.Default)
 		}
 	}
-	walk("", tree)
-	return flat
+	var text string
+	if json.Unmarshal([]byte(s.value), &text) == nil {
+		return text
+	}
+	return s.value
+}
+
+// flatten lists the settings of a canonical configuration, sorted by their keys.
+// It goes by the quotes and braces alone: encoding/json would take a second for
+// ten thousand.
+func flatten(text []byte) (settings []setting) {
+	settings = make([]setting, 0, 64)
+	rest, prefix := string(text), ""
+	for {
+		switch {
+		case rest == "":
+			slices.SortFunc(settings, func(a, b setting) int { return cmp.Compare(a.key, b.key) })
+			return settings
+		case rest[0] == '}':
+			up := strings.LastIndexByte(strings.TrimSuffix(prefix, "."), '.')
+			prefix = prefix[:up+1]
+			rest = rest[1:]
+		case rest[0] != '"':
+			rest = rest[1:] // the first brace, a comma
+		default:
+			var name, value string
+			name, rest = scalar(rest)
+			rest = strings.TrimPrefix(rest, ":")
+			if strings.HasPrefix(rest, "{") {
+				prefix += strings.Trim(name, `"`) + "."
+				break
+			}
+			value, rest = scalar(rest)
+			settings = append(settings, setting{prefix + strings.Trim(name, `"`), value})
+		}
+	}
+}
+
+// scalar cuts a string, or else whatever comes before a comma or a brace, from
+// the beginning of JSON.
+func scalar(text string) (value, rest string) {
+	if !strings.HasPrefix(text, `"`) {
+		end := strings.IndexAny(text, ",}")
+		if end < 0 {
+			end = len(text)
+		}
+		return text[:end], text[end:]
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return text[:i+1], text[i+1:]
+		}
+	}
+	return text, ""
 }
 
 // compareTrainers says how a trainer differs from the plan's.
@@ -225,12 +296,7 @@ func (x *explanation) group(open []fresh) error {
 	if err != nil {
 		return err
 	}
-	var unknown []fresh
 	for _, f := range open {
-		if f.before.ID == "" {
-			unknown = append(unknown, f)
-			continue
-		}
 		c := Cause{Study: f.before.Study, Changes: x.changes[f.comparison()]}
 		e := extensions[f.ID]
 		c.Reused = e.Epochs
@@ -243,9 +309,6 @@ func (x *explanation) group(open []fresh) error {
 			x.causes[key] = known
 		}
 		known.Runs++
-	}
-	if len(unknown) > 0 {
-		x.causes[""] = &Cause{Runs: len(unknown), Changes: []Change{}, Says: x.news(unknown)}
 	}
 	return nil
 }
@@ -267,15 +330,6 @@ func (x *explanation) says(c Cause, e Extension) string {
 		return fmt.Sprintf("anew: %s; what is done of them cannot be used: %s", text, e.Why)
 	}
 	return "anew: " + text
-}
-
-// news says what is new about runs in whose places none ever was.
-func (x *explanation) news(unknown []fresh) string {
-	cells, seeds := map[int]bool{}, map[int]bool{}
-	for _, f := range unknown {
-		cells[f.Cell], seeds[f.Seed] = true, true
-	}
-	return fmt.Sprintf("new: %s and %s that were not run together before", words.Plural(len(cells), "cell"), words.Plural(len(seeds), "seed"))
 }
 
 // extensions asks which runs can go on from shorter ones, of those that differ

@@ -51,6 +51,12 @@ func ParseWindow(text string) (Window, error) {
 
 func (w Window) String() string { return w.From.String() + "-" + w.To.String() }
 
+// Length is how long the window is on most days.
+func (w Window) Length() time.Duration {
+	minutes := 60*(w.To.Hour-w.From.Hour) + w.To.Minute - w.From.Minute
+	return time.Duration((minutes+24*60)%(24*60)) * time.Minute
+}
+
 // At returns when the window that t lies in closes; or, if it lies in none, when
 // the next one opens.
 func (w Window) At(t time.Time) (open bool, until time.Time) {

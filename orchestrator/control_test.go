@@ -305,3 +305,49 @@ func TestStoppedFromOutside(t *testing.T) {
 	}
 	f.whole(f.plan.Runs[0])
 }
+
+// A seed that did not fit as long as others were at work is looked at anew when
+// they have ended.
+func TestUntilWithIdleWorkers(t *testing.T) {
+	f := newFixture(t)
+	s := f.scheduler(3)
+	s.Until = time.Now().Add(time.Hour)
+	if summary := f.run(s); summary.Done != 4 || stopped(summary) {
+		t.Errorf("%+v", summary)
+	}
+}
+
+// A cancellation is in the store before it is answered: a head that is killed
+// then has not forgotten it.
+func TestCancelIsRecordedAtOnce(t *testing.T) {
+	f := newFixture(t)
+	f.tell("hold-1")
+	s := f.scheduler(1)
+	s.Engine = deafEngine{s.Engine}
+	kill := make(chan struct{})
+	s.Kill = kill
+	go func() {
+		defer close(kill)
+		f.shown.await(t, f.plan.Runs[0].ID)
+		f.demand(results.Request{Kind: orchestrator.AskCancel, Run: f.plan.Runs[0].ID})
+		if got := f.outcome(0, 1); got != results.Cancelled {
+			t.Errorf("the run is %q when the request is answered", got)
+		}
+	}()
+	f.run(s)
+	if got := f.outcome(0, 1); got != results.Cancelled {
+		t.Errorf("the run is %q at the end", got)
+	}
+}
+
+// deafEngine's workers do not stop when they are asked to.
+type deafEngine struct{ engine.Engine }
+
+type deafHandle struct{ engine.Handle }
+
+func (deafHandle) Stop() {}
+
+func (e deafEngine) Launch(ctx context.Context, l engine.Launch) (engine.Handle, error) {
+	h, err := e.Engine.Launch(ctx, l)
+	return deafHandle{h}, err
+}

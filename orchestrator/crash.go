@@ -10,7 +10,9 @@ import (
 	"strings"
 	"syscall"
 
+	"ablate/orchestrator/engine"
 	"ablate/orchestrator/worker"
+	"ablate/words"
 )
 
 // tail returns up to n last bytes of the file, from the start of a line.
@@ -55,6 +57,49 @@ func crash(ended error, log string) string {
 		return said
 	}
 	return how + ": " + said
+}
+
+// overMemory says in a sentence that a worker which was bound to so many bytes
+// has ended because it needed more, "" if it has ended for another reason. A
+// second attempt would end likewise.
+func overMemory(limit int64, ended error, log string) string {
+	if limit <= 0 || ended == nil {
+		return ""
+	}
+	text := tail(log, 64<<10)
+	said := lastWords(text)
+	switch {
+	case errors.Is(ended, engine.ErrMemory):
+		said = "" // it had no time to say so
+	case strings.HasPrefix(said, "SIG"): // aborted: what it had to say stands before that
+		before, _, _ := strings.Cut(string(text), said)
+		if !wantsMemory(before) {
+			return ""
+		}
+		said = lastWords([]byte(before))
+	case !wantsMemory(said):
+		return ""
+	}
+	reason := "needed more than its memory limit of " + words.Bytes(limit)
+	if said != "" {
+		reason += ": " + said
+	}
+	return reason
+}
+
+// wantsMemory reports whether a text says that there was no memory to be had: as
+// Go, C++, pthreads, Python and NumPy, PyTorch, and the C library say it. The
+// memory of a GPU is not meant.
+func wantsMemory(text string) bool {
+	for _, sign := range []string{
+		"out of memory", "cannot map pages in arena", "bad_alloc", "pthread_create failed", "MemoryError", "Unable to allocate",
+		"can't allocate memory", "annot allocate memory",
+	} {
+		if strings.Contains(text, sign) {
+			return !strings.Contains(text, "CUDA") && !strings.Contains(text, "HIP out")
+		}
+	}
+	return false
 }
 
 // exited reports whether a worker ended with this exit code.

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ablate/orchestrator/engine"
 )
 
 func TestCrash(t *testing.T) {
@@ -34,6 +37,40 @@ func TestCrash(t *testing.T) {
 	}
 	if got := crash(errors.New("no such engine"), "nowhere"); got != "no such engine" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestOverMemory(t *testing.T) {
+	const over = "needed more than its memory limit of 512 MiB"
+	tests := []struct{ name, script, log, want string }{
+		{"go", "exit 2", "fatal error: runtime: out of memory\n\ngoroutine 1 [running]:\n", over + ": fatal error: runtime: out of memory"},
+		{"c++", "exit 2", "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\nPC=0x1\n\ngoroutine 0\n",
+			over + ": what():  std::bad_alloc"},
+		{"python", "exit 1", "Traceback\nMemoryError\nablate: the trainer ended with exit code 1: MemoryError\n",
+			over + ": the trainer ended with exit code 1: MemoryError"},
+		{"no thread", "exit 2", "runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n",
+			over + ": runtime/cgo: pthread_create failed: Resource temporarily unavailable"},
+		{"a GPU's", "exit 1", "ablate: the trainer ended with exit code 1: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1 GiB\n", ""},
+		{"something else later", "exit 1", "MemoryError, going on with less\nValueError: no\n", ""},
+		{"another abort", "exit 2", "free(): invalid pointer\nSIGABRT: abort\n", ""},
+		{"killed by somebody", "kill -KILL $$", "", ""},
+	}
+	for _, test := range tests {
+		log := filepath.Join(t.TempDir(), "stderr.log")
+		if err := os.WriteFile(log, []byte(test.log), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		ended := exec.Command("/bin/sh", "-c", test.script).Run()
+		if got := overMemory(512<<20, ended, log); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+		if got := overMemory(0, ended, log); got != "" {
+			t.Errorf("%s, without a limit: %q", test.name, got)
+		}
+	}
+	killed := fmt.Errorf("%w: %w", engine.ErrMemory, exec.Command("/bin/sh", "-c", "kill -KILL $$").Run())
+	if got := overMemory(512<<20, killed, "nowhere"); got != over {
+		t.Errorf("killed by its group: %q", got)
 	}
 }
 

@@ -14,6 +14,7 @@ func (x *execution) finish(e exit) {
 	t := e.task
 	x.active = slices.DeleteFunc(x.active, func(a *task) bool { return a == t })
 	x.giveGPU(t)
+	x.refused.until = time.Time{} // what did not fit may now
 	x.fail(x.Lock.Lost())
 	x.follow(t)
 	if x.err != nil {
@@ -63,7 +64,7 @@ func (x *execution) unwritable(t *task, ended error) {
 // done counts a run that has its result.
 func (x *execution) done(t *task, run *results.Run) {
 	x.summary.Done++
-	x.estimate.add(t, run.Seconds)
+	x.measure(t, *run)
 	x.count(t, run)
 }
 
@@ -86,6 +87,10 @@ func (x *execution) crashed(t *task, ended error) {
 		return
 	}
 	reason := crash(ended, a.Stderr())
+	over := overMemory(x.Memory, ended, a.Stderr())
+	if over != "" {
+		reason = over
+	}
 	if damage := x.distrust(t); damage != "" {
 		reason = damage
 	}
@@ -93,7 +98,7 @@ func (x *execution) crashed(t *task, ended error) {
 		t.failures++ // one that was stopped from outside, but had got on, is no failure
 	}
 	t.got = t.done
-	if t.failures > x.Retries || exited(ended, worker.ExitRefused) {
+	if t.failures > x.Retries || exited(ended, worker.ExitRefused) || over != "" {
 		x.end(t, results.Failed, reason)
 		return
 	}

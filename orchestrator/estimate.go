@@ -1,6 +1,11 @@
 package orchestrator
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"ablate/results"
+)
 
 // estimate predicts how long runs take from how long others took.
 type estimate struct {
@@ -27,6 +32,45 @@ func (e *estimate) add(t *task, seconds float64) {
 	m.runs++
 	e.seconds += seconds
 	e.cost += t.cost
+}
+
+// measure counts a run that has its result, by the attempts that led to it: what
+// an earlier result has taken, before the run was started anew, does not count.
+func (x *execution) measure(t *task, run results.Run) {
+	if run.Attempts == 1 {
+		x.estimate.add(t, run.Seconds)
+		return
+	}
+	attempts, err := x.Store.Attempts(t.id)
+	x.fail(err)
+	var took time.Duration
+	for _, a := range slices.Backward(attempts) {
+		took += atWork(a)
+		if a.ResumeStep == 0 {
+			break
+		}
+	}
+	x.estimate.add(t, took.Seconds())
+}
+
+// atWork is how long an attempt was at work.
+func atWork(a results.Attempt) time.Duration {
+	if a.Active.IsZero() {
+		return 0
+	}
+	return max(0, a.Active.Sub(a.Started))
+}
+
+// interruptedFor is how long the attempts at a run have been at work that were
+// merely interrupted: since the last one that has ended, in whatever way.
+func interruptedFor(attempts []results.Attempt) (took time.Duration) {
+	for _, a := range slices.Backward(attempts) {
+		if a.Outcome != "" {
+			break
+		}
+		took += atWork(a)
+	}
+	return took
 }
 
 // whole predicts how many seconds a run takes from its first step to its end:
@@ -110,7 +154,7 @@ func (e *estimate) left(waiting, active []*task, jobs int, now time.Time) time.D
 func (e *estimate) progress(t *task, now time.Time) (rest, whole float64, ok bool) {
 	s := t.status
 	spent := now.Sub(s.Began).Seconds()
-	if done := float64(s.Step-s.From) / float64(max(s.Steps, 1)); done >= 0.05 {
+	if done := float64(s.Step-s.From) / float64(max(s.Steps, 1)); s.Steps > 0 && done >= 0.05 {
 		whole = spent / done
 		return whole * (1 - s.Fraction()), whole, true
 	}

@@ -3,6 +3,8 @@ package orchestrator
 import (
 	"testing"
 	"time"
+
+	"ablate/results"
 )
 
 func TestEstimate(t *testing.T) {
@@ -54,6 +56,28 @@ func TestEstimate(t *testing.T) {
 		got := test.of.left(test.waiting, test.active, test.jobs, now).Seconds()
 		if got < test.want-0.01 || got > test.want+0.01 {
 			t.Errorf("%s: %.2f s, want %.2f", test.name, got, test.want)
+		}
+	}
+}
+
+// The time of a run's limit is that since it was last started anew: what has
+// timed out before gets as much again.
+func TestInterruptedFor(t *testing.T) {
+	attempt := func(minutes int, o results.Outcome) results.Attempt {
+		return results.Attempt{Started: time.Unix(0, 0), Active: time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute), Outcome: o}
+	}
+	for _, test := range []struct {
+		attempts []results.Attempt
+		want     time.Duration
+	}{
+		{nil, 0},
+		{[]results.Attempt{attempt(3, "")}, 3 * time.Minute},
+		{[]results.Attempt{attempt(3, results.TimedOut)}, 0},
+		{[]results.Attempt{attempt(3, results.Completed), attempt(1, ""), attempt(2, "")}, 3 * time.Minute},
+		{[]results.Attempt{attempt(-5, ""), {Started: time.Unix(9, 0)}}, 0}, // a clock was set back; one never started
+	} {
+		if got := interruptedFor(test.attempts); got != test.want {
+			t.Errorf("%+v: %v, want %v", test.attempts, got, test.want)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func extensionOf(c config.Config, siblings []results.Run, dir string) (best Exte
 // extend returns the folder of a finished run of fewer epochs from whose end the
 // run can go on, "" if there is none, and lets its figures count for the run.
 func (x *execution) extend(run *results.Run) (dir string, err error) {
-	if x.Alone {
+	if x.Alone || !extends(run) {
 		return "", nil
 	}
 	extensions, err := Extensions(x.Store, x.Dir, []results.Run{*run})
@@ -87,4 +87,17 @@ func (x *execution) extend(run *results.Run) (dir string, err error) {
 		return "", err
 	}
 	return RunDir(x.Dir, from), x.Store.Extend(run.ID, from)
+}
+
+// extends reports whether a run could go on from a shorter one, if there is any:
+// looking for those takes long in a large store.
+func extends(run *results.Run) bool {
+	c, err := config.Parse(run.Config)
+	if err != nil || strings.HasPrefix(run.Trainer, ablations.External) || c.Epochs < 2 {
+		return false
+	}
+	shorter := c
+	shorter.Epochs--
+	ok, _ := config.Extends(c, shorter)
+	return ok
 }

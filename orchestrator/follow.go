@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +20,7 @@ func (x *execution) prepare() {
 	x.fail(err)
 	tasks := x.tasks(stored)
 	x.summary.Total = len(tasks)
+	x.learn(tasks, stored)
 	for _, t := range tasks {
 		x.admit(t, stored[t.id])
 	}
@@ -29,7 +31,6 @@ func (x *execution) prepare() {
 func (x *execution) tasks(stored map[string]results.Run) []*task {
 	blocks := blocksOf(x.study)
 	known := map[string]bool{}
-	costs := map[int]float64{} // by cell
 	var tasks []*task
 	for _, slot := range inOrder(x.study) {
 		if known[slot.RunID] || x.err != nil {
@@ -38,26 +39,28 @@ func (x *execution) tasks(stored map[string]results.Run) []*task {
 		known[slot.RunID] = true
 		t := x.newTask(stored[slot.RunID])
 		t.cell, t.block, t.place = x.study.Cells[slot.Cell], blocks[slot.Seed], len(tasks)
-		if costs[slot.Cell] == 0 {
-			costs[slot.Cell] = x.cost(t.id)
-		}
-		t.cost = costs[slot.Cell]
 		tasks = append(tasks, t)
 	}
 	return tasks
 }
 
-// cost is the relative duration of a run.
-func (x *execution) cost(id string) float64 {
-	if x.Cost == nil {
-		return 1
+// learn takes over what the store knows of the speed of runs like these.
+func (x *execution) learn(tasks []*task, stored map[string]results.Run) {
+	if x.Cost == nil || len(tasks) == 0 || x.err != nil {
+		return
 	}
-	run, err := x.Store.Run(id)
+	speeds, err := Measured(x.Store, stored[tasks[0].id].Trainer, x.Machine, x.Cost)
 	x.fail(err)
-	if err != nil {
-		return 1
+	configs, err := x.Store.Configs(x.study)
+	x.fail(err)
+	costs := map[string]float64{} // by cell
+	for _, t := range tasks {
+		if _, known := costs[t.cell]; !known {
+			costs[t.cell] = cmp.Or(speeds.costOf(configs[t.id]), 1)
+			speeds.inform(&x.estimate, t.cell, configs[t.id])
+		}
+		t.cost = costs[t.cell]
 	}
-	return x.Cost(run.Config)
 }
 
 // admit queues a run, or counts it if it has an outcome.
@@ -73,7 +76,7 @@ func (x *execution) admit(t *task, run results.Run) {
 	if run.Outcome.IsResult() {
 		x.summary.Before++
 		x.summary.Done++
-		x.estimate.add(t, run.Seconds)
+		x.measure(t, run)
 	}
 	x.note(t.id, run.Outcome)
 }
@@ -86,7 +89,6 @@ func (x *execution) note(id string, o results.Outcome) {
 
 // open takes over what earlier attempts at a run have cost and achieved.
 func (t *task) open(run results.Run) {
-	t.before = run.Seconds
 	if run.Steps > 0 {
 		t.done = float64(run.Step) / float64(run.Steps)
 	}

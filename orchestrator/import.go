@@ -293,7 +293,7 @@ func copyFile(from, to string) error {
 	if there, err := os.Stat(to); err == nil && there.Size() == info.Size() {
 		return nil
 	}
-	out, err := renameio.NewPendingFile(to, renameio.WithPermissions(info.Mode().Perm()))
+	out, err := renameio.NewPendingFile(to, renameio.WithTempDir(filepath.Dir(to)), renameio.WithPermissions(info.Mode().Perm()))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,7 +142,9 @@ func TestCauses(t *testing.T) {
 		{"the data", func(l *lab) string { l.data = "fedcba9876543210"; return before },
 			[]string{"4 anew: dataset generated: 0123456789 → fedcba9876"}},
 		{"the trainer", func(l *lab) string { l.version = "3"; return before }, []string{"4 anew: trainer: 2 → 3"}},
-		{"seeds and cells", func(*lab) string { return studyText("s", 3, "epochs = 4\noptimizer.lr = 0.1", `norm = ["bn", "none", "ln"]`) },
+		{"seeds and cells", func(*lab) string {
+			return studyText("s", 3, "epochs = 4\noptimizer.lr = 0.1", `norm = ["bn", "none", "ln"]`)
+		},
 			[]string{"5 new: 3 cells and 3 seeds that were not run together before"}},
 		{"another study", func(*lab) string {
 			return strings.Replace(strings.Replace(before, `"s"`, `"copy"`, 1), "lr = 0.1", "lr = 0.2", 1)
@@ -304,5 +307,52 @@ func TestInspectExtension(t *testing.T) {
 	must(t, err)
 	if got, want := p.Time.Seconds(), 3*run.Seconds; s.Runs == 0 && run.Seconds > 0 || got < want*0.99-1e-6 || got > want*1.01+1e-6 {
 		t.Errorf("%g s, want %g", got, want)
+	}
+}
+
+// BenchmarkInspect looks up a study of 100,000 runs in a store with 10,000 that
+// stood in their places and differ in a key.
+func BenchmarkInspect(b *testing.B) {
+	for _, axes := range []int{5, 3} {
+		seeds := map[int]int{5: 1, 3: 100}[axes]
+		b.Run(fmt.Sprintf("cells=%.0f/seeds=%d", math.Pow10(axes), seeds), func(b *testing.B) {
+			var levels strings.Builder
+			for _, key := range []string{"optimizer.lr", "optimizer.weight_decay", "target.tau", "augment.flip", "augment.grayscale"}[:axes] {
+				levels.WriteString(key + " = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1]\n")
+			}
+			dir := b.TempDir()
+			store, err := results.Open(dir)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer store.Close()
+			plan := func(batch int) *ablations.Plan {
+				s, err := ablations.Parse("big.toml", []byte(studyText("big", seeds, fmt.Sprint("batch = ", batch), levels.String())), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				p, err := ablations.NewPlan(s, func(config.Data) (string, error) { return "hash", nil }, "2")
+				if err != nil {
+					b.Fatal(err)
+				}
+				return p
+			}
+			before, now := plan(16), plan(8)
+			before.Runs = before.Runs[:10_000]
+			if _, err := orchestrator.Record(store, dir, before, func(string) {}); err != nil {
+				b.Fatal(err)
+			}
+			for _, r := range before.Runs {
+				if err := store.BeginAttempt(r.ID, 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				i, err := orchestrator.Inspect(store, dir, now)
+				if err != nil || len(i.Causes) != 2 {
+					b.Fatal(i, err)
+				}
+			}
+		})
 	}
 }

@@ -173,6 +173,7 @@ func (n *Night) execute(ctx context.Context, e results.Entry, end time.Time) (St
 	s, err := n.scheduler(e, end)
 	if err != nil {
 		n.Say(fmt.Sprintf("entry %d, %s, cannot be executed: %v", e.ID, e.Name, err))
+		n.end(e, Summary{Total: e.Total, Stopped: NotBegun})
 		return "", n.settle(e, results.EntryFailed, err.Error())
 	}
 	summary, err := s.Run(ctx, study)
@@ -183,10 +184,16 @@ func (n *Night) execute(ctx context.Context, e results.Entry, end time.Time) (St
 	if err := n.settle(e, state, reason); err != nil {
 		return "", err
 	}
-	if state.Ended() && n.Ended != nil {
-		n.Ended(e, summary)
+	if state.Ended() {
+		n.end(e, summary)
 	}
 	return summary.Stopped, nil
+}
+
+func (n *Night) end(e results.Entry, s Summary) {
+	if n.Ended != nil {
+		n.Ended(e, s)
+	}
 }
 
 // scheduler is what executes an entry until end.
@@ -200,6 +207,9 @@ func (n *Night) scheduler(e results.Entry, end time.Time) (*Scheduler, error) {
 		return nil, err
 	}
 	s.Until, s.Fill, s.Now, s.Linger = end, n.Fill, n.Clock.Now, false
+	if n.Window != nil {
+		s.Night = n.Window.Length()
+	}
 	return s, nil
 }
 
@@ -220,7 +230,7 @@ func after(s Summary) (results.EntryState, string) {
 	case OutOfTime:
 		return results.EntryWaiting, fmt.Sprintf("%d of %d seeds complete when the time was up", s.Whole, s.Blocks)
 	case Paused:
-		return results.EntryHeld, "paused"
+		return results.EntryHeld, results.HeldByPause
 	}
 	if failed := s.Outcomes[results.Failed] + s.Outcomes[results.TimedOut]; failed > 0 {
 		return results.EntryFailed, fmt.Sprintf("%d of %d runs failed or timed out", failed, s.Total)

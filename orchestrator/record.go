@@ -92,8 +92,7 @@ func Anew(store *results.Store, dir string, study *results.Study) error {
 			}
 		}
 	}
-	_, err := store.ReopenRuns(runs)
-	return err
+	return store.Restart(runs)
 }
 
 // tellChanged says which datasets are not what they were when the study was

@@ -169,8 +169,8 @@ func AnswerRequests(store *results.Store, say func(string)) error {
 	return nil
 }
 
-// carryOut does in the store what is asked. atWork is asked to cancel a run, and
-// reports whether there is a worker that has to end first.
+// carryOut does in the store what is asked. atWork is told which runs are
+// cancelled, and reports whether there is a worker that stops because of it.
 func carryOut(store *results.Store, r results.Request, atWork func(id string) bool) (answer string, err error) {
 	if r.Kind == AskCancel && r.Run != "" {
 		return cancelRuns(store, "run "+r.Run, []string{r.Run}, atWork)
@@ -229,12 +229,12 @@ func cancelRuns(store *results.Store, what string, ids []string, atWork func(id 
 			continue
 		case atWork(id):
 			stopping++
-			continue
+		default:
+			cancelled++
 		}
 		if err := store.CancelRun(id, "cancelled by request"); err != nil && !errors.Is(err, results.ErrHasResult) {
 			return "", err
 		}
-		cancelled++
 	}
 	parts := []string{words.Plural(cancelled+stopping, "run") + " cancelled"}
 	if stopping > 0 {
@@ -246,9 +246,8 @@ func cancelRuns(store *results.Store, what string, ids []string, atWork func(id 
 	return what + ": " + strings.Join(parts, ", "), nil
 }
 
-// cancel cancels a run of the study that is executed. A worker that is at it
-// stops, and the run is recorded when that is gone; else it is for the caller
-// to record.
+// cancel cancels a run of the study that is executed. The caller records that;
+// a worker that is at it is stopped, and the run counted when that is gone.
 func (x *execution) cancel(id string) (atWork bool) {
 	for _, t := range x.active {
 		if t.id == id {

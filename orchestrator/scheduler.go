@@ -36,7 +36,7 @@ const (
 type Options struct {
 	Jobs      int           `json:"jobs"`                       // workers at a time
 	Retries   int           `json:"retries"`                    // further attempts after a crash
-	Timeout   time.Duration `json:"timeout,omitempty"`          // how long a run may be at work, all attempts together; 0 = for ever
+	Timeout   time.Duration `json:"timeout,omitempty"`          // how long a run may be at work, however often it is interrupted; 0 = for ever
 	Memory    int64         `json:"memory,omitempty"`           // bytes that a worker and what it starts may take; 0 = all there are
 	FailFast  bool          `json:"fail_fast,omitempty"`        // stop everything when a run has failed for good
 	GPUs      []string      `json:"gpus,omitempty"`             // CUDA_VISIBLE_DEVICES, one value for each worker at a time
@@ -62,6 +62,8 @@ type Scheduler struct {
 	Backoff time.Duration               // before the first retry; doubles with each; 0 = a second
 	Now     func() time.Time            // the clock on the wall; nil = the system's
 	Cost    func(config []byte) float64 // relative duration of a run, to predict those of other cells from the measured ones
+	Machine Machine                     // whose speeds in the store count
+	Night   time.Duration               // how long there usually is until Until: a block that takes longer is begun all the same
 }
 
 // Stop is why a scheduler ended before all was done.
@@ -73,6 +75,7 @@ const (
 	OutOfTime   Stop = "out of time" // what is left does not fit in before Until
 	Paused      Stop = "paused"
 	FailedFast  Stop = "a run failed"
+	NotBegun    Stop = "it could not be executed"
 )
 
 // Summary is what became of a study.
@@ -106,7 +109,7 @@ func RunDir(dir, id string) string { return filepath.Join(dir, "runs", id) }
 // that fails for good is not an error; a store that cannot be written is.
 func (s *Scheduler) Run(ctx context.Context, study *results.Study) (Summary, error) {
 	began := time.Now()
-	x := &execution{Scheduler: s, study: study, exits: make(chan exit)}
+	x := &execution{Scheduler: s, study: study, exits: make(chan exit), admitted: -1}
 	x.prepare()
 	if x.err == nil {
 		x.loop(ctx)
@@ -150,11 +153,11 @@ type task struct {
 	dataset  string // content hash
 	dir      string
 	cost     float64
-	done     float64   // share of the training that earlier attempts have done
-	got      float64   // what done was when an attempt was last tried again
-	before   float64   // seconds at work in earlier attempts
-	failures int       // since this head started
-	after    time.Time // not to be started before
+	done     float64       // share of the training that earlier attempts have done
+	got      float64       // what done was when an attempt was last tried again
+	before   time.Duration // at work in the attempts that the next one goes on with
+	failures int           // since this head started
+	after    time.Time     // not to be started before
 
 	begun int           // the newest attempt that the store knows of
 	sizes map[int]int64 // by attempt: bytes of the journal at its last ingest
@@ -280,10 +283,13 @@ func (x *execution) start(ctx context.Context, t *task) {
 	t.status = Status{ID: t.id, Cell: t.cell, Seed: t.seed, Began: time.Now()}
 	t.ending, t.reason, t.stopped = "", "", time.Time{}
 	run, err := x.Store.Run(t.id)
-	if err != nil {
-		x.fail(err)
+	x.fail(err)
+	attempts, err := x.Store.Attempts(t.id)
+	x.fail(err)
+	if x.err != nil {
 		return
 	}
+	t.before = interruptedFor(attempts)
 	spec := x.spec(t, run)
 	if spec.Extends, err = x.extend(run); err != nil {
 		x.fail(err)
@@ -356,7 +362,7 @@ func (x *execution) poll() {
 // limit stops a run that has been at work for too long, and kills a worker that
 // does not stop.
 func (x *execution) limit(t *task) {
-	atWork := time.Duration(t.before*float64(time.Second)) + time.Since(t.status.Began)
+	atWork := t.before + time.Since(t.status.Began)
 	if x.Timeout > 0 && atWork > x.Timeout && t.ending == "" {
 		t.ending, t.reason = results.TimedOut, fmt.Sprintf("it was at work for longer than the %v of its time limit", x.Timeout)
 		t.stop()

@@ -58,8 +58,8 @@ type Earlier struct {
 // Earlier returns, for each place of studies called name, the run that was
 // attempted there and stands in the one started last; where there is no such
 // study, of any study.
-func (s *Store) Earlier(name string) (map[Place]Earlier, error) {
-	places := map[Place]Earlier{}
+func (s *Store) Earlier(name string) (map[Place]*Earlier, error) {
+	places := map[Place]*Earlier{}
 	// With max, SQLite takes the other columns from the row that has it.
 	_, err := collect(s.db, `SELECT c.name, p.seed, r.id, r.dataset, r.trainer, s.name, s.key, p.cell, max((s.name = ?1) * 1000000000000 + s.turn)
 		FROM studies AS s JOIN study_cells AS c ON c.study = s.key JOIN study_slots AS p ON p.study = s.key AND p.cell = c.cell
@@ -69,7 +69,7 @@ func (s *Store) Earlier(name string) (map[Place]Earlier, error) {
 			var e Earlier
 			var order int64
 			err := row.Scan(&p.Cell, &p.Seed, &e.ID, &e.Dataset, &e.Trainer, &e.Study, &e.StudyID, &e.Cell, &order)
-			places[p] = e
+			places[p] = &e
 			return err
 		}, name)
 	return places, s.explain(err)

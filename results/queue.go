@@ -24,6 +24,10 @@ const (
 
 var entryStates = []EntryState{EntryWaiting, EntryHeld, EntryRunning, EntryDone, EntryFailed, EntryRemoved}
 
+// HeldByPause is the reason of entries that are held because they, or their
+// study, were paused.
+const HeldByPause = "paused"
+
 // Ended reports whether nothing more is to happen to an entry.
 func (e EntryState) Ended() bool {
 	return e == EntryDone || e == EntryFailed || e == EntryRemoved

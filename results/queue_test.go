@@ -300,8 +300,11 @@ func TestReopen(t *testing.T) {
 	if r := getRun(t, s, "aa01"); r.Outcome != "" {
 		t.Errorf("%+v", r)
 	}
-	if n, err := s.ReopenRuns([]string{"aa01", "aa02", "zz"}); err != nil || n != 2 {
-		t.Error(n, err)
+	if err := s.Restart([]string{"aa01", "aa02", "zz"}); err != nil {
+		t.Error(err)
+	}
+	if r := getRun(t, s, "aa02"); r.Outcome != "" || r.Step != 0 || r.Steps != 0 {
+		t.Errorf("%+v", r)
 	}
 	begin(t, s, "zz", 2)
 	end(t, s, "zz", 2, Completed, "")

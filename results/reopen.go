@@ -18,24 +18,25 @@ func (s *Store) Reopen(study *Study, outcomes ...Outcome) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.reopen(`outcome IN (SELECT value FROM json_each(?)) AND key IN (SELECT run FROM study_slots WHERE study = ?)`,
+	return s.reopen(`step = step`, `outcome IN (SELECT value FROM json_each(?)) AND key IN (SELECT run FROM study_slots WHERE study = ?)`,
 		string(list), study.ID)
 }
 
-// ReopenRuns takes from these runs their outcome, whatever it is, so that they
-// can be attempted again. It returns how many had one. Their attempts keep
-// theirs.
-func (s *Store) ReopenRuns(ids []string) (n int, err error) {
+// Restart takes from these runs their outcome, whatever it is, and their
+// progress, so that they can be attempted again from their first step. Their
+// attempts keep theirs.
+func (s *Store) Restart(ids []string) error {
 	list, err := json.Marshal(append([]string{}, ids...))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return s.reopen(`outcome IS NOT NULL AND id IN (SELECT value FROM json_each(?))`, string(list))
+	_, err = s.reopen(`step = 0, steps = 0`, `id IN (SELECT value FROM json_each(?))`, string(list))
+	return err
 }
 
-func (s *Store) reopen(where string, args ...any) (n int, err error) {
+func (s *Store) reopen(also, where string, args ...any) (n int, err error) {
 	err = s.write(func(tx *sql.Tx) error {
-		r, err := tx.Exec(`UPDATE runs SET outcome = NULL, reason = '' WHERE `+where, args...)
+		r, err := tx.Exec(`UPDATE runs SET outcome = NULL, reason = '', `+also+` WHERE `+where, args...)
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,9 @@ func Open(dir string) (*Store, error) {
 	if err := makeWritable(dir); err != nil {
 		return nil, err
 	}
-	s, err := connect(dir, writing+"&_journal_mode=WAL")
+	// Whoever blocks the head with a long transaction of his own should not end a
+	// night's work.
+	s, err := connect(dir, writing+"&_synchronous=NORMAL&_journal_mode=WAL&_busy_timeout=120000")
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +75,7 @@ func OpenShared(dir string) (*Store, error) {
 	if err := makeWritable(dir); err != nil {
 		return nil, err
 	}
-	return openChecked(dir, "mode=rw&"+writing)
+	return openChecked(dir, "mode=rw&_synchronous=FULL&"+writing)
 }
 
 // Exists checks that there is a store in dir. If not the error wraps ErrNoStore.
@@ -129,8 +131,11 @@ func openChecked(dir, query string) (*Store, error) {
 	return s, nil
 }
 
-// writing are SQLite's query parameters of whoever writes.
-const writing = "_txlock=immediate&_synchronous=NORMAL&_foreign_keys=on"
+// writing are SQLite's query parameters of whoever writes. A power failure may
+// take back a head's last transactions, since the journals still tell what was in
+// them; what a person has asked for stands nowhere else, and is on the disk when
+// OpenShared's writes return.
+const writing = "_txlock=immediate&_foreign_keys=on"
 
 // Close closes the store.
 func (s *Store) Close() error {

@@ -191,13 +191,19 @@ func parseSets(text []byte) (sets []string, err error) {
 	return sets, err
 }
 
-// SetPaused records whether runs of a study may start.
+// SetPaused records whether runs of a study may start. When they may again, the
+// study's entries of the queue that are held because it was paused wait for
+// their turn again.
 func (s *Store) SetPaused(study int64, paused bool) error {
 	return s.write(func(tx *sql.Tx) error {
 		found, err := changed(tx.Exec(`UPDATE studies SET paused = ? WHERE key = ?`, paused, study))
 		if err == nil && !found {
 			err = s.noStudyID(study)
 		}
+		if err != nil || paused {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE queue SET state = 'waiting', reason = '' WHERE study = ? AND state = 'held' AND reason = ?`, study, HeldByPause)
 		return err
 	})
 }

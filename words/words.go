@@ -36,3 +36,15 @@ func Quote(arg string) string {
 	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
+
+// Bytes writes an amount of memory: "512 MiB", "1.5 GiB".
+func Bytes(n int64) string {
+	v, unit := float64(n), "B"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if v < 1024 {
+			break
+		}
+		v, unit = v/1024, next
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64) + " " + unit
+}

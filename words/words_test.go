@@ -23,3 +23,11 @@ func TestPrintable(t *testing.T) {
 		t.Errorf("Printable gives %q, want %q", got, want)
 	}
 }
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1000: "1000 B", 1023 << 10: "1023 KiB", 512 << 20: "512 MiB", 3 << 29: "1.5 GiB", 1500e6: "1.397 GiB", 1 << 50: "1024 TiB"} {
+		if got := Bytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

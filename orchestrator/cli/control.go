@@ -164,5 +164,8 @@ func (h *head) retry(study *results.Study, outcomes []results.Outcome) error {
 		h.say("there is nothing of that kind to try again")
 		return nil
 	}
+	if err := h.goOn(study); err != nil {
+		return err
+	}
 	return h.finish(h.scheduler(o), study, nil)
 }

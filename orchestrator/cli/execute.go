@@ -62,7 +62,7 @@ func (h *head) say(text string) {
 func (h *head) scheduler(o orchestrator.Options) *orchestrator.Scheduler {
 	return &orchestrator.Scheduler{
 		Store: h.store, Dir: h.dir, Lock: h.lock, Engine: local.Self(), Options: o, Kill: killed(h.c.Context), Linger: true,
-		Cost: costOf,
+		Cost: costOf, Machine: thisMachine(),
 	}
 }
 
@@ -139,7 +139,7 @@ func (h *head) finish(s *orchestrator.Scheduler, study *results.Study, notify no
 		h.say("to go on, give the same command again")
 		return exitOf(summary)
 	case orchestrator.OutOfTime:
-		h.say(fmt.Sprintf("the time is up: %d of %s are complete; to go on, give the same command again",
+		h.say(fmt.Sprintf("what is left will not have ended in time: %d of %s complete; to go on, give the same command again",
 			summary.Whole, words.Plural(summary.Blocks, "seed")))
 	case orchestrator.FailedFast:
 		h.say("to go on with the others, give the same command again without --fail-fast")

@@ -25,7 +25,7 @@ import (
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "plan",
-		Usage: "show what a study would run, what is done already, and how long the rest takes",
+		Usage: "show what a study would run, and what is done already",
 		UsageText: "ablate plan STUDY [--set KEY=VALUE ...] [--jobs N] [--until TIME] [--json]\n" +
 			"   [--data DIR] [--store DIR]",
 		Description: "Of runs that are to be done although runs like them were done before, it says which\n" +

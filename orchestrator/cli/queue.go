@@ -253,7 +253,7 @@ func queueMove(c *cli.Context) error {
 }
 
 func pauseEntry(c *cli.Context, store *results.Store, id int64) error {
-	err := store.SetEntry(id, results.EntryHeld, "paused", results.EntryWaiting, results.EntryHeld)
+	err := store.SetEntry(id, results.EntryHeld, results.HeldByPause, results.EntryWaiting, results.EntryHeld)
 	if !errors.Is(err, results.ErrEntryState) {
 		return err
 	}
@@ -268,7 +268,7 @@ func pauseEntry(c *cli.Context, store *results.Store, id int64) error {
 		return err
 	}
 	// Whoever executed it holds it; nobody does if that is dead.
-	err = store.SetEntry(id, results.EntryHeld, "paused", results.EntryRunning)
+	err = store.SetEntry(id, results.EntryHeld, results.HeldByPause, results.EntryRunning)
 	if errors.Is(err, results.ErrEntryState) {
 		return nil
 	}

@@ -71,14 +71,39 @@ func queueRun(c *cli.Context) error {
 		return err
 	}
 	defer h.close()
-	log, err := os.OpenFile(queueLogPath(h.dir), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	log, err := openQueueLog(h.dir)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // see execute
-	c.App.ErrWriter = io.MultiWriter(c.App.ErrWriter, &stamped{w: log})
+	c.App.ErrWriter = logged(log, c.App.ErrWriter)
 	return h.workOff(n, notify)
+}
+
+func openQueueLog(dir string) (*os.File, error) {
+	return os.OpenFile(queueLogPath(dir), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o666)
+}
+
+// logged is a writer to the queue's log, and to w unless that is the same file.
+// It outlives w: a terminal may be closed.
+func logged(log *os.File, w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok {
+		a, errA := f.Stat()
+		b, errB := log.Stat()
+		if errA == nil && errB == nil && os.SameFile(a, b) {
+			return &stamped{w: log}
+		}
+	}
+	return io.MultiWriter(&stamped{w: log}, deaf{w})
+}
+
+// deaf is a writer whose errors do not matter.
+type deaf struct{ w io.Writer }
+
+func (d deaf) Write(text []byte) (int, error) {
+	d.w.Write(text)
+	return len(text), nil
 }
 
 // night reads the flags that say when to work.
@@ -122,6 +147,9 @@ func (h *head) workOff(n *orchestrator.Night, notify notifier) error {
 		}
 		h.conclude(study, s)
 		failed += s.Outcomes[results.Failed] + s.Outcomes[results.TimedOut]
+		if s.Stopped == orchestrator.NotBegun {
+			failed++
+		}
 		notify.study(h, study, s)
 	}
 	stopped, err := n.Run(h.c.Context)
@@ -179,12 +207,14 @@ func detach(c *cli.Context) error {
 		return err
 	}
 	store.Close()
-	said, err := os.CreateTemp(dir, ".detach-*")
+	said, err := openQueueLog(dir)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(said.Name())
 	defer said.Close()
+	if _, err := said.Seek(0, io.SeekEnd); err != nil {
+		return err
+	}
 	path, err := os.Executable()
 	if err != nil {
 		return err
@@ -205,7 +235,7 @@ func detach(c *cli.Context) error {
 		}
 		select {
 		case err := <-gone:
-			return detachedEnd(said.Name(), err)
+			return detachedEnd(c, said, err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -226,9 +256,9 @@ func detachedArgs(c *cli.Context, dir string) []string {
 }
 
 // detachedEnd tells how a process ended that did not get to work, or was done
-// at once.
-func detachedEnd(said string, err error) error {
-	text, _ := os.ReadFile(said)
+// at once: by what it has said since.
+func detachedEnd(c *cli.Context, said io.Reader, err error) error {
+	text, _ := io.ReadAll(said)
 	lines := strings.TrimPrefix(strings.TrimSpace(string(text)), "ablate: ")
 	var exit *exec.ExitError
 	switch {
@@ -237,7 +267,7 @@ func detachedEnd(said string, err error) error {
 	case err != nil:
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "ablate: "+lines)
+	fmt.Fprintln(c.App.ErrWriter, lines)
 	return nil
 }
 

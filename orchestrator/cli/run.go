@@ -90,16 +90,17 @@ func (h *head) record(p *ablations.Plan) (*results.Study, error) {
 		return nil, err
 	}
 	if h.c.Bool("force") {
-		return study, orchestrator.Anew(h.store, h.dir, study)
+		err = orchestrator.Anew(h.store, h.dir, study)
+	} else {
+		_, err = h.store.Reopen(study, results.Failed, results.TimedOut)
 	}
-	if _, err := h.store.Reopen(study, results.Failed, results.TimedOut); err != nil {
-		return nil, err
-	}
-	if study.Paused { // to be told to run is to be told to go on
-		study.Paused = false
-		return study, h.store.SetPaused(study.ID, false)
-	}
-	return study, nil
+	return study, errors.Join(err, h.goOn(study))
+}
+
+// goOn ends a study's pause: to be told to run is to be told to go on.
+func (h *head) goOn(study *results.Study) error {
+	study.Paused = false
+	return h.store.SetPaused(study.ID, false)
 }
 
 // planned expands the study that the command names, and checks the data that

@@ -22,6 +22,7 @@ func workerCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "token", Usage: "goes into the attempt's claim"},
 			&cli.BoolFlag{Name: "leash", Usage: "stop when standard input ends"},
+			&cli.Int64Flag{Name: "memory", Usage: "take no more than `N` bytes, nor let a program that it starts"},
 		},
 		Action: work,
 	}
@@ -31,6 +32,11 @@ func work(c *cli.Context) error {
 	runDir, err := only(c, "a run's folder")
 	if err != nil {
 		return err
+	}
+	if n := c.Int64("memory"); n > 0 {
+		if err := worker.LimitMemory(n); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()

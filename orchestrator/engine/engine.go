@@ -3,7 +3,14 @@
 // their journals, wherever they run.
 package engine
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrMemory reports that a worker, or something that it started, was killed
+// because it needed more than Launch.Memory.
+var ErrMemory = errors.New("needed more than its memory limit")
 
 // Engine starts workers.
 type Engine interface {

@@ -41,7 +41,7 @@ func WriteSpec(runDir string, s Spec) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(filepath.Join(runDir, "run.json"), append(text, '\n'), 0o666); err != nil {
+	if err := renameio.WriteFile(filepath.Join(runDir, "run.json"), append(text, '\n'), 0o666, renameio.WithTempDir(runDir)); err != nil {
 		return err
 	}
 	return errors.Join(checkpoint.SyncDir(runDir), checkpoint.SyncDir(filepath.Dir(runDir)))

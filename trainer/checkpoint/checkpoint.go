@@ -157,7 +157,7 @@ func Write(path string, f *File) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, out, 0o666); err != nil {
+	if err := renameio.WriteFile(path, out, 0o666, renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return cannotWrite(path, err)
 	}
 	return SyncDir(filepath.Dir(path))

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -22,7 +23,7 @@ import (
 // Engine starts the program at Path.
 type Engine struct {
 	Path string
-	Args []string // argv, to which "--leash --token TOKEN RUNDIR" is appended
+	Args []string // argv, to which "--leash --token TOKEN RUNDIR" is appended, with "--memory BYTES" where Linux bounds no group
 	Env  []string // added to the environment, KEY=value
 }
 
@@ -70,25 +71,39 @@ func (e Engine) Launch(ctx context.Context, l engine.Launch) (engine.Handle, err
 	}
 	defer leash.Close()
 
+	args := []string{"--leash", "--token", l.Token}
+	var group *memoryGroup
+	if l.Memory > 0 {
+		if group = newMemoryGroup(l.Memory, l.Token); group == nil {
+			args = append(args, "--memory", strconv.FormatInt(l.Memory, 10)) // it bounds itself
+		}
+	}
 	cmd := &exec.Cmd{
 		Path:        e.Path,
-		Args:        slices.Concat(e.Args, []string{"--leash", "--token", l.Token, l.RunDir}),
+		Args:        slices.Concat(e.Args, args, []string{l.RunDir}),
 		Env:         slices.Concat(os.Environ(), e.Env, l.Env),
 		Stdin:       leash,
 		Stderr:      log,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
+	if group != nil {
+		group.hold(cmd.SysProcAttr)
+	}
 	if err := cmd.Start(); err != nil {
+		if group != nil {
+			group.remove()
+		}
 		end.Close()
 		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
-	return &process{cmd: cmd, leash: end}, nil
+	return &process{cmd: cmd, leash: end, group: group}, nil
 }
 
 // process is a running worker.
 type process struct {
 	cmd   *exec.Cmd
 	leash *os.File // the write end of its standard input
+	group *memoryGroup
 
 	mu   sync.Mutex
 	gone bool // reaped: the group's number may mean others by now
@@ -106,6 +121,12 @@ func (p *process) Wait() error {
 	p.gone = true
 	p.mu.Unlock()
 	p.leash.Close()
+	if p.group != nil {
+		defer p.group.remove()
+		if err != nil && p.group.killed() {
+			return fmt.Errorf("%w: %w", engine.ErrMemory, err)
+		}
+	}
 	return err
 }
 

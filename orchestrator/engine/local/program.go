@@ -69,7 +69,7 @@ func link(program *os.File, info fs.FileInfo, path string) error {
 	if _, err := program.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	to, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o777))
+	to, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o777))
 	if err != nil {
 		return err
 	}
