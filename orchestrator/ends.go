@@ -140,7 +140,7 @@ func (x *execution) end(t *task, o results.Outcome, reason string) {
 		x.summary.Failed = append(x.summary.Failed, Failure{ID: t.id, Cell: t.cell, Seed: t.seed, Outcome: o, Reason: reason, Log: a.Stderr()})
 	}
 	x.count(t, run)
-	if x.FailFast && o == results.Failed && !x.stopping {
+	if x.FailFast && o != results.Cancelled && !x.stopping {
 		x.Display.Say("a run has failed: the others save their state and stop")
 		x.stop(FailedFast)
 	}

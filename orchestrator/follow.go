@@ -103,16 +103,11 @@ func (x *execution) newTask(run results.Run) *task {
 
 // closeOthers takes over the runs of other studies that a dead head left open.
 func (x *execution) closeOthers(ours map[string]results.Run) {
-	studies, err := x.Store.Studies()
+	running, err := x.Store.Running()
 	x.fail(err)
-	for _, study := range studies {
-		runs, err := x.Store.Runs(&study)
-		x.fail(err)
-		for id, run := range runs {
-			if _, mine := ours[id]; run.Running && !mine && x.err == nil {
-				ours[id] = run
-				x.takeOver(x.newTask(run), run)
-			}
+	for _, run := range running {
+		if _, mine := ours[run.ID]; !mine && x.err == nil {
+			x.takeOver(x.newTask(run), run)
 		}
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ablate/ablations"
@@ -41,7 +43,7 @@ func Freeze(dir string, plan *ablations.Plan) error {
 		return errors.New("the trainer's files were changed while the study was being read; give the command again")
 	}
 	frozen := TrainerDir(dir, plan.Trainer)
-	if isFrozen(frozen, t, hash, files) {
+	if isFrozen(frozen, t, hash, files) && touch(frozen) {
 		return nil
 	}
 	if err := freeze(frozen, t, files); err != nil {
@@ -50,9 +52,25 @@ func Freeze(dir string, plan *ablations.Plan) error {
 	return nil
 }
 
-// isFrozen reports whether a folder holds the very files.
+// touch tells "ablate clean", which spares what is new, that somebody is about to
+// need a folder. It reports whether the folder is there. Only its owner can touch
+// it; of a store that several share, others have to rely on its being in use.
+func touch(dir string) bool {
+	info, err := os.Stat(dir)
+	if err == nil {
+		err = os.Chmod(dir, info.Mode())
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// isFrozen reports whether a folder holds the very command and files.
 func isFrozen(frozen string, t *ablations.Trainer, hash string, files []ablations.File) bool {
-	if _, err := os.Stat(filepath.Join(frozen, worker.FrozenJSON)); err != nil {
+	text, err := os.ReadFile(filepath.Join(frozen, worker.FrozenJSON))
+	if err != nil {
+		return false
+	}
+	var written worker.FrozenCommand
+	if json.Unmarshal(text, &written) != nil || !slices.Equal(written.Command, t.Command) {
 		return false
 	}
 	there, copies, err := t.Snapshot(filepath.Join(frozen, worker.FrozenFiles))

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ablate/ablations"
 	"ablate/orchestrator"
@@ -36,6 +39,14 @@ func putFile(t *testing.T, path, text string, mode os.FileMode) {
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// changed is when a file or folder was last changed in whatever way.
+func changed(t *testing.T, path string) time.Time {
+	t.Helper()
+	var s unix.Stat_t
+	must(t, unix.Lstat(path, &s))
+	return time.Unix(s.Ctim.Unix())
 }
 
 func TestFreeze(t *testing.T) {
@@ -74,6 +85,8 @@ func TestFreeze(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(frozen, "files", "train.sh")); err != nil || info.Mode()&0o111 == 0 {
 		t.Errorf("the program cannot be executed: %v, %v", info, err)
 	}
+	first := changed(t, frozen)
+	time.Sleep(20 * time.Millisecond) // the clock of a file system is coarse
 	before, err := os.Stat(frozen)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +94,9 @@ func TestFreeze(t *testing.T) {
 	holds(whole)
 	if after, err := os.Stat(frozen); err != nil || !os.SameFile(before, after) {
 		t.Errorf("frozen again: %v", err)
+	}
+	if after := changed(t, frozen); !after.After(first) {
+		t.Errorf("a cleaning would take it for as old as before: %v, %v", first, after)
 	}
 
 	// What is not as it was makes way.
@@ -96,6 +112,11 @@ func TestFreeze(t *testing.T) {
 	holds(whole)
 	if info, err := os.Stat(filepath.Join(frozen, "files", "train.sh")); err != nil || info.Mode()&0o111 == 0 {
 		t.Errorf("the program cannot be executed any more: %v, %v", info, err)
+	}
+	putFile(t, filepath.Join(frozen, "trainer.json"), `{"command":["./train.sh","--other"]}`, 0o644)
+	holds(whole)
+	if text, err := os.ReadFile(filepath.Join(frozen, "trainer.json")); err != nil || strings.Contains(string(text), "--other") {
+		t.Errorf("another command stayed: %s, %v", text, err)
 	}
 
 	// Other files are another trainer; the plan is of the old ones.

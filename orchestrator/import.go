@@ -38,7 +38,8 @@ type Disagreement struct {
 
 // Import merges the store in the folder from into the one in dir, which it makes
 // if there is none, as its head. Neither may have a head. Of a run that both
-// have, a result wins over none, and ours over theirs. A run's attempts are
+// have, a result wins over none, ours over theirs, and a run that a study of ours
+// still waits for over one that failed or was cancelled. A run's attempts are
 // taken over all together, or none of them: behind our own attempts, if there
 // are any, which then count no more.
 //
@@ -164,6 +165,8 @@ func worthTaking(r results.ImportRun, shift int) bool {
 		return true
 	case o.Outcome != "" || shift > 0:
 		return false
+	case t.Outcome != "" && o.Attempts == 0 && r.Wanted:
+		return false // it is still to be done here, perhaps tonight: that it went wrong elsewhere does not take it off
 	}
 	return t.Outcome != "" || t.Attempts > o.Attempts || t.Attempts == o.Attempts && t.Step > o.Step
 }

@@ -179,6 +179,50 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// What failed or was cancelled elsewhere comes with its study, again and again if
+// the import was stopped, but does not take a run off that a study here waits for.
+func TestImportFailures(t *testing.T) {
+	theirs, waiting, empty := storeOf(t, "aa", "bb", "cc"), storeOf(t, "aa", "bb", "cc"), t.TempDir()
+	attempted(t, theirs, "aa", 0, results.Failed, 1)
+	attempted(t, theirs, "bb", 0, results.Cancelled)
+	attempted(t, theirs, "cc", 0, "", 1)
+	imported(t, waiting, theirs, "cc")
+	if r, a, _ := runIn(t, waiting, "aa"); r.Outcome != "" || len(a) != 0 {
+		t.Errorf("%+v, %+v", r, a)
+	}
+	stopped(t, empty, theirs)
+	imported(t, empty, theirs, "aa", "bb", "cc")
+	if r, a, _ := runIn(t, empty, "aa"); r.Outcome != results.Failed || len(a) != 1 {
+		t.Errorf("%+v, %+v", r, a)
+	}
+
+	// Started here a second time, a study has a new turn, and what is imported is
+	// older all the same.
+	again, other := openStore(t, waiting), storeOf(t, "dd")
+	s, err := again.Study("s")
+	must(t, err)
+	must(t, again.Restart(s.ID))
+	must(t, again.Close())
+	attempted(t, other, "dd", 0, results.Failed, 1)
+	stopped(t, waiting, other)
+	imported(t, waiting, other, "dd")
+}
+
+// stopped is an import that was stopped behind the studies.
+func stopped(t *testing.T, dir, from string) {
+	t.Helper()
+	s := openStore(t, dir)
+	defer s.Close()
+	other, err := results.OpenReadOnly(from)
+	must(t, err)
+	defer other.Close()
+	i, err := s.Import(other)
+	must(t, err)
+	defer i.Close()
+	_, err = i.Studies()
+	must(t, err)
+}
+
 // A run that was interrupted when it came, and was finished in its own store,
 // comes again: as it is there, with its attempts under the same numbers.
 func TestImportTwice(t *testing.T) {

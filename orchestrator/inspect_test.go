@@ -151,6 +151,9 @@ func TestCauses(t *testing.T) {
 		}, []string{"4 anew: optimizer.lr: 0.1 → 0.2 (against the study s)"}},
 		{"epochs, which a cosine does not allow", func(*lab) string { return strings.Replace(before, "epochs = 4", "epochs = 8", 1) },
 			[]string{"4 anew: epochs: 4 → 8; what is done of them cannot be used: with 8 epochs in place of 4 every step is another one"}},
+		{"a cell like another one, counted once", func(*lab) string {
+			return strings.Replace(before, "lr = 0.1", "lr = 0.2", 1) + "[cells]\nagain = { norm = \"none\" }\n"
+		}, []string{"4 anew: optimizer.lr: 0.1 → 0.2"}},
 		{"one level", func(*lab) string {
 			return studyText("s", 2, "epochs = 4\noptimizer.lr = 0.1", "norm = { bn = { norm = \"bn\" }, none = { norm = \"none\", batch = 8 } }")
 		}, []string{"2 anew: batch: 128 → 8"}},

@@ -19,13 +19,18 @@ type Head struct {
 	Started time.Time `json:"started"` // when it took the store
 }
 
-// HeldError reports that another head works on the store.
+// HeldError reports that another head works on the store, or that there can be
+// none just now.
 type HeldError struct {
-	Dir  string
-	Head Head // zero if it cannot be read
+	Dir    string
+	Head   Head // zero if it cannot be read, or Reader
+	Reader bool // there is no head, but an import reads the store: nobody answers requests
 }
 
 func (e *HeldError) Error() string {
+	if e.Reader {
+		return fmt.Sprintf("the store %s is being read by an import; try again when that has ended", e.Dir)
+	}
 	if e.Head.PID == 0 {
 		return fmt.Sprintf("another ablate works on the store %s; wait for it to end, or choose another store with --store DIR", e.Dir)
 	}
@@ -42,7 +47,8 @@ type Lock struct{ f *os.File }
 const lockPatience = 300 * time.Millisecond
 
 // Acquire makes this process the head of the store in dir, which it creates if
-// need be. It returns a *HeldError if there is a head already.
+// need be. It returns a *HeldError if there is a head already, or an import reads
+// the store.
 func Acquire(dir string) (*Lock, error) {
 	f, err := openLock(dir)
 	if err != nil {
@@ -59,7 +65,7 @@ func Acquire(dir string) (*Lock, error) {
 	}
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = &HeldError{Dir: dir, Head: readHead(f)}
+		err = heldBy(dir, f)
 	case err != nil:
 		err = fmt.Errorf("locking %s: %w", f.Name(), err)
 	default:
@@ -70,6 +76,14 @@ func Acquire(dir string) (*Lock, error) {
 		return nil, err
 	}
 	return &Lock{f}, nil
+}
+
+// heldBy says who holds a lock: a head has it for itself, readers share it.
+func heldBy(dir string, f *os.File) *HeldError {
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+		return &HeldError{Dir: dir, Reader: true}
+	}
+	return &HeldError{Dir: dir, Head: readHead(f)}
 }
 
 // Release lets another head work on the store.

@@ -61,6 +61,38 @@ func TestLockOfDeadHead(t *testing.T) {
 	lock.Release()
 }
 
+// Who reads the store to import from it is no head, but keeps heads away.
+func TestLockOfReader(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lock"), []byte(`{"pid":1,"host":"elsewhere"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := keepHeadsAway(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Acquire(dir)
+	var held *HeldError
+	if !errors.As(err, &held) || !held.Reader || held.Head.PID != 0 {
+		t.Fatalf("%+v", err)
+	}
+	if want := "the store " + dir + " is being read by an import; try again when that has ended"; err.Error() != want {
+		t.Errorf("%q, want %q", err, want)
+	}
+	if h := CurrentHead(dir); h != nil {
+		t.Errorf("head %v", h)
+	}
+	reader.Close()
+	lock, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if _, err := Acquire(dir); !errors.As(err, &held) || held.Reader || held.Head.PID != os.Getpid() {
+		t.Errorf("%+v", err)
+	}
+}
+
 func TestLockUnwritable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o666); err != nil {

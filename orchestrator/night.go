@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"ablate/results"
@@ -15,11 +14,13 @@ import (
 // Night works off a store's queue, as its head.
 type Night struct {
 	Store *results.Store
-	Lock  *Lock // of the store: without it all ends; nil = nobody looks
+	Dir   string // the store's folder
+	Lock  *Lock  // of the store: without it all ends; nil = nobody looks
 	// Prepare makes the scheduler that executes an entry.
 	Prepare func(results.Entry, Options) (*Scheduler, error)
 	Say     func(text string)
 	Ended   func(results.Entry, Summary) // an entry has ended for good; may be nil
+	Rest    func()                       // nothing more is done for now; may be nil
 
 	Until  time.Time // when all work has to be saved and stopped; zero = never
 	Window *Window   // the part of every day in which to work; nil = all of it
@@ -51,16 +52,16 @@ func (n *Night) Run(ctx context.Context) (Stop, error) {
 	}
 	var late []int64        // entries of which nothing more fits in before the end
 	var lateUntil time.Time // that end
-	told := ""
+	told, worked := "", false
 	for ctx.Err() == nil {
-		if err := cmp.Or(n.Lock.Lost(), AnswerRequests(n.Store, n.Say)); err != nil {
+		if err := cmp.Or(n.Lock.Lost(), AnswerRequests(n.Store, n.Dir, n.Say)); err != nil {
 			return "", err
 		}
 		open, end := n.open()
 		if !end.Equal(lateUntil) {
 			late, lateUntil = nil, end
 		}
-		entry, err := n.next(late)
+		entry, err := n.Store.NextEntry(late)
 		if err != nil {
 			return "", err
 		}
@@ -72,11 +73,15 @@ func (n *Night) Run(ctx context.Context) (Stop, error) {
 		case entry == nil && n.Window == nil && !n.Stay:
 			return OutOfTime, nil // until then nothing will fit any better
 		case entry == nil || !open:
+			if worked && n.Rest != nil {
+				n.Rest()
+			}
+			worked = false
 			told = n.tell(told, n.idleness(entry, open, end, len(late)))
 			n.wait(ctx)
 			continue
 		}
-		told = ""
+		told, worked = "", true
 		stopped, err := n.execute(ctx, *entry, end)
 		if err != nil || stopped == Interrupted {
 			return stopped, err
@@ -102,26 +107,6 @@ func (n *Night) open() (open bool, end time.Time) {
 }
 
 func (n *Night) over() bool { return !n.Until.IsZero() && !n.Clock.Now().Before(n.Until) }
-
-// next is the entry that comes next, or nil. What a dead head has left running
-// goes on.
-func (n *Night) next(late []int64) (*results.Entry, error) {
-	queue, err := n.Store.Queue()
-	if err != nil {
-		return nil, err
-	}
-	open := map[int64]bool{}
-	for _, e := range queue {
-		open[e.ID] = !e.State.Ended()
-	}
-	for _, e := range queue {
-		ready := e.State == results.EntryWaiting || e.State == results.EntryRunning
-		if ready && !open[e.After] && !slices.Contains(late, e.ID) {
-			return &e, nil
-		}
-	}
-	return nil, nil
-}
 
 // idleness says why nothing is done.
 func (n *Night) idleness(entry *results.Entry, open bool, end time.Time, late int) string {
@@ -174,20 +159,20 @@ func (n *Night) execute(ctx context.Context, e results.Entry, end time.Time) (St
 	if err != nil {
 		n.Say(fmt.Sprintf("entry %d, %s, cannot be executed: %v", e.ID, e.Name, err))
 		n.end(e, Summary{Total: e.Total, Stopped: NotBegun})
-		return "", n.settle(e, results.EntryFailed, err.Error())
+		_, err := n.settle(e, results.EntryFailed, err.Error())
+		return "", err
 	}
 	summary, err := s.Run(ctx, study)
 	if err != nil {
-		return "", errors.Join(err, n.settle(e, results.EntryWaiting, "the work was stopped"))
+		_, stopped := n.settle(e, results.EntryWaiting, "the work was stopped")
+		return "", errors.Join(err, stopped)
 	}
 	state, reason := after(summary)
-	if err := n.settle(e, state, reason); err != nil {
-		return "", err
-	}
-	if state.Ended() {
+	settled, err := n.settle(e, state, reason)
+	if err == nil && settled && state.Ended() {
 		n.end(e, summary)
 	}
-	return summary.Stopped, nil
+	return summary.Stopped, err
 }
 
 func (n *Night) end(e results.Entry, s Summary) {
@@ -213,13 +198,14 @@ func (n *Night) scheduler(e results.Entry, end time.Time) (*Scheduler, error) {
 	return s, nil
 }
 
-// settle brings an entry from running into another state.
-func (n *Night) settle(e results.Entry, state results.EntryState, reason string) error {
-	err := n.Store.SetEntry(e.ID, state, reason, results.EntryRunning)
+// settle brings an entry from running into another state, unless somebody was
+// quicker.
+func (n *Night) settle(e results.Entry, state results.EntryState, reason string) (settled bool, err error) {
+	err = n.Store.SetEntry(e.ID, state, reason, results.EntryRunning)
 	if errors.Is(err, results.ErrEntryState) {
-		return nil // somebody was quicker
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // after is the state of an entry after it was executed.

@@ -159,7 +159,7 @@ func (f *nightFixture) work(n orchestrator.Night) (orchestrator.Stop, []string) 
 func (f *nightFixture) workIn(ctx context.Context, n orchestrator.Night) (orchestrator.Stop, []string) {
 	f.t.Helper()
 	f.e.log = nil
-	n.Store, n.Clock = f.store, f.clock
+	n.Store, n.Dir, n.Clock = f.store, f.dir, f.clock
 	n.Say = func(text string) { f.said = append(f.said, text) }
 	n.Ended = func(e results.Entry, s orchestrator.Summary) {
 		f.ended = append(f.ended, fmt.Sprintf("%s %d/%d", e.Name, s.Done, s.Total))

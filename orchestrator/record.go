@@ -27,14 +27,16 @@ func Record(store *results.Store, dir string, plan *ablations.Plan, say func(tex
 	return study, store.SaveStudy(study, runs)
 }
 
-// Enqueue stores a plan and puts it into the store's queue as e says. Its runs
-// that failed or timed out before are to be tried again.
+// Enqueue stores a plan, and the files of its trainer, and puts it into the
+// store's queue as e says. Its runs that failed or timed out before are to be
+// tried again. The entry comes last: whoever works the queue off sees it when
+// all is ready.
 func Enqueue(store *results.Store, dir string, plan *ablations.Plan, e *results.Entry) error {
 	if err := Freeze(dir, plan); err != nil {
 		return err
 	}
 	study, runs := Stored(plan)
-	if err := store.Enqueue(study, runs, e); err != nil {
+	if err := store.SaveStudy(study, runs); err != nil {
 		return err
 	}
 	if _, err := store.Reopen(study, results.Failed, results.TimedOut); err != nil {
@@ -43,11 +45,7 @@ func Enqueue(store *results.Store, dir string, plan *ablations.Plan, e *results.
 	if err := store.SetPaused(study.ID, false); err != nil {
 		return err
 	}
-	now, err := store.Entry(e.ID)
-	if err == nil {
-		*e = *now
-	}
-	return err
+	return store.Enqueue(study, runs, e)
 }
 
 // Stored puts a plan as the store keeps it.

@@ -33,18 +33,31 @@ func Retry(outcomes []results.Outcome) string {
 // Demand has a request carried out: by the store's head, or here where there is
 // none. It returns what became of it.
 func Demand(ctx context.Context, dir string, r results.Request) (string, error) {
-	for {
+	for tries := 0; ; tries++ {
 		answer, err := demandHere(dir, r)
 		var held *HeldError
 		if !errors.As(err, &held) {
 			return answer, err
 		}
-		answer, err = demandOf(ctx, dir, r)
-		if !errors.Is(err, errNoHead) {
-			return answer, err
+		if held.Head.PID != 0 {
+			if answer, err = demandOf(ctx, dir, r); !errors.Is(err, errNoHead) {
+				return answer, err
+			}
+		}
+		// Somebody has the store for a moment, or is about to become its head.
+		if tries == demandTries {
+			return "", held
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(pollEvery):
 		}
 	}
 }
+
+// demandTries is how often Demand looks for a head.
+const demandTries = 20
 
 // demandHere carries a request out as the head of a store that has none.
 func demandHere(dir string, r results.Request) (string, error) {
@@ -58,8 +71,10 @@ func demandHere(dir string, r results.Request) (string, error) {
 		return "", err
 	}
 	defer store.Close()
-	return carryOut(store, r, func(string) bool { return false })
+	return carryOut(store, dir, r, nobody)
 }
+
+func nobody(string) bool { return false }
 
 // errNoHead reports that the head is gone.
 var errNoHead = errors.New("the head is gone")
@@ -76,8 +91,14 @@ func demandOf(ctx context.Context, dir string, r results.Request) (string, error
 	}
 	for {
 		now, err := store.Request(r.ID)
-		if err != nil || !now.Done.IsZero() {
-			return now.Answer, err
+		if err != nil {
+			return "", err
+		}
+		if why, refused := strings.CutPrefix(now.Answer, refusal); refused {
+			return "", errors.New(why)
+		}
+		if !now.Done.IsZero() {
+			return now.Answer, nil
 		}
 		if CurrentHead(dir) == nil {
 			// Nobody else will answer it. Whoever is the next head may do so all the
@@ -99,19 +120,43 @@ func (x *execution) answer() error {
 		return err
 	}
 	for _, r := range open {
-		answer, err := carryOut(x.Store, r, x.cancel)
-		if err != nil {
-			answer = err.Error()
-		}
+		answer, err := carryOut(x.Store, x.Dir, r, x.cancel)
 		if err == nil && r.Study == x.study.ID {
 			x.obey(r.Kind)
+		} else if err == nil {
+			answer += unattended(x.Store, r)
 		}
-		x.Display.Say(answer)
-		if err := x.Store.Answer(r.ID, answer); err != nil {
+		if err := reply(x.Store, r, answer, err, x.Display.Say); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unattended says of runs that are to be tried again if nobody is going to: their
+// study is neither executed nor in the queue.
+func unattended(store *results.Store, r results.Request) string {
+	if !strings.HasPrefix(r.Kind, AskRetry) {
+		return ""
+	}
+	queue, err := store.Queue()
+	waits := func(e results.Entry) bool { return e.Study == r.Study && !e.State.Ended() }
+	if err != nil || slices.ContainsFunc(queue, waits) {
+		return ""
+	}
+	return "; nobody is going to do that yet: add the study to the queue, or run it when this head has ended"
+}
+
+// refusal begins the answer to a request that could not be carried out.
+const refusal = "refused: "
+
+// reply answers a request.
+func reply(store *results.Store, r results.Request, answer string, err error, say func(string)) error {
+	if err != nil {
+		answer = refusal + err.Error()
+	}
+	say(answer)
+	return store.Answer(r.ID, answer)
 }
 
 // obey brings the execution in line with what was carried out in the store.
@@ -151,18 +196,15 @@ func (x *execution) readmit() {
 
 // AnswerRequests carries out, in a head that executes nothing at the moment, what
 // was asked.
-func AnswerRequests(store *results.Store, say func(string)) error {
+func AnswerRequests(store *results.Store, dir string, say func(string)) error {
 	open, err := store.OpenRequests()
 	if err != nil {
 		return err
 	}
 	for _, r := range open {
-		answer, err := carryOut(store, r, func(string) bool { return false })
-		if err != nil {
-			answer = err.Error()
-		}
-		say(answer)
-		if err := store.Answer(r.ID, answer); err != nil {
+		answer, err := carryOut(store, dir, r, nobody)
+		answer += unattended(store, r)
+		if err := reply(store, r, answer, err, say); err != nil {
 			return err
 		}
 	}
@@ -171,9 +213,9 @@ func AnswerRequests(store *results.Store, say func(string)) error {
 
 // carryOut does in the store what is asked. atWork is told which runs are
 // cancelled, and reports whether there is a worker that stops because of it.
-func carryOut(store *results.Store, r results.Request, atWork func(id string) bool) (answer string, err error) {
+func carryOut(store *results.Store, dir string, r results.Request, atWork func(id string) bool) (answer string, err error) {
 	if r.Kind == AskCancel && r.Run != "" {
-		return cancelRuns(store, "run "+r.Run, []string{r.Run}, atWork)
+		return cancelRuns(store, dir, "run "+r.Run, []string{r.Run}, atWork)
 	}
 	study, err := store.StudyByID(r.Study)
 	if err != nil {
@@ -190,7 +232,7 @@ func carryOut(store *results.Store, r results.Request, atWork func(id string) bo
 		if r.Cell != "" {
 			what += ", cell " + r.Cell
 		}
-		return cancelRuns(store, what, runsOf(study, r.Cell), atWork)
+		return cancelRuns(store, dir, what, runsOf(study, r.Cell), atWork)
 	case AskRetry:
 		var which []results.Outcome
 		for o := range strings.SplitSeq(outcomes, ",") {
@@ -216,10 +258,11 @@ func runsOf(study *results.Study, cell string) []string {
 }
 
 // cancelRuns cancels those of the runs that have no outcome.
-func cancelRuns(store *results.Store, what string, ids []string, atWork func(id string) bool) (string, error) {
+func cancelRuns(store *results.Store, dir, what string, ids []string, atWork func(id string) bool) (string, error) {
 	stopping, cancelled, ended := 0, 0, 0
 	for _, id := range ids {
-		run, err := store.Run(id)
+		working := atWork(id)
+		run, err := upToDate(store, dir, id, working)
 		if err != nil {
 			return "", err
 		}
@@ -227,7 +270,7 @@ func cancelRuns(store *results.Store, what string, ids []string, atWork func(id 
 		case run.Outcome != "":
 			ended++
 			continue
-		case atWork(id):
+		case working:
 			stopping++
 		default:
 			cancelled++
@@ -244,6 +287,18 @@ func cancelRuns(store *results.Store, what string, ids []string, atWork func(id 
 		parts = append(parts, words.Plural(ended, "run")+" had ended before")
 	}
 	return what + ": " + strings.Join(parts, ", "), nil
+}
+
+// upToDate is a run after all that a dead head's workers have written about it
+// was read. A living head reads what its own workers write.
+func upToDate(store *results.Store, dir, id string, working bool) (*results.Run, error) {
+	run, err := store.Run(id)
+	if err != nil || working || run.Outcome != "" {
+		return run, err
+	}
+	x := &execution{Scheduler: &Scheduler{Store: store, Dir: dir}}
+	now := x.takeOver(x.newTask(*run), *run)
+	return &now, x.err
 }
 
 // cancel cancels a run of the study that is executed. The caller records that;

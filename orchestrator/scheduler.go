@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"ablate/orchestrator/engine"
@@ -137,6 +138,10 @@ type execution struct {
 	refused  struct { // the first one that did not fit when it was looked at
 		block int
 		until time.Time // when to look again
+	}
+	left struct { // as predicted last
+		time time.Duration
+		at   time.Time
 	}
 	outcomes map[string]results.Outcome // by run
 	summary  Summary
@@ -308,13 +313,27 @@ func (x *execution) start(ctx context.Context, t *task) {
 		x.fail(explain(x.Dir, err))
 	case errors.Is(err, context.Canceled):
 		x.wait(t)
+	case passing(err):
+		t.after = time.Now().Add(x.backoff(3))
+		x.wait(t)
+		x.Display.Say(fmt.Sprintf("no worker can be started at the moment (%v); trying again", err))
 	case err != nil:
-		x.crashed(t, err)
+		x.fail(fmt.Errorf("no worker can be started: %w; see to that and start again, nothing is lost", err))
 	default:
 		t.handle = h
 		x.active = append(x.active, t)
 		go func() { x.exits <- exit{t, h.Wait()} }()
 	}
+}
+
+// passing reports whether an error of starting a process is likely to pass.
+func passing(err error) bool {
+	for _, e := range []error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ETXTBSY} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *execution) spec(t *task, run *results.Run) worker.Spec {
@@ -395,12 +414,13 @@ func (x *execution) ended() (n int) {
 	return n
 }
 
-// total sums up the study.
+// total sums up the study. The time left is a sum over all that waits, so it is
+// not made anew for each of a thousand runs that end in a second.
 func (x *execution) total() Total {
-	return Total{
-		Done:   x.ended(),
-		All:    x.summary.Total,
-		Left:   x.estimate.left(x.waiting, x.active, x.Jobs, time.Now()),
-		Paused: x.paused,
+	if now := time.Now(); now.Sub(x.left.at) > pollEvery {
+		x.left.at = now
+		x.left.time = x.estimate.left(x.waiting, x.active, x.Jobs, now)
+		x.left.at = x.left.at.Add(10 * time.Since(now)) // and takes a tenth of the time at most
 	}
+	return Total{Done: x.ended(), All: x.summary.Total, Left: x.left.time, Paused: x.paused}
 }

@@ -445,8 +445,18 @@ func TestSchedulerWorkerDiesEarly(t *testing.T) {
 		t.Errorf("log %q, %v", log, err)
 	}
 
+}
+
+// A worker that cannot be started is no run's fault.
+func TestSchedulerNoWorker(t *testing.T) {
+	f := newFixture(t)
+	s := f.scheduler(1)
 	s.Engine = local.Engine{Path: filepath.Join(f.dir, "nothing")}
-	if summary := f.run(s); len(summary.Failed) != 4 || !strings.Contains(summary.Failed[0].Reason, "no such file") {
+	summary, err := s.Run(t.Context(), f.record())
+	if err == nil || !strings.Contains(err.Error(), "no worker can be started") || !strings.Contains(err.Error(), "no such file") || len(summary.Failed) > 0 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	if summary := f.run(f.scheduler(1)); summary.Done != 4 {
 		t.Errorf("%+v", summary)
 	}
 }

@@ -55,6 +55,7 @@ type ImportRun struct {
 	ID, Cell string
 	Seed     int
 	Trainer  string
+	Wanted   bool // it is part of a study of this store that is not only there by an import
 	Theirs   ImportSide
 	Ours     ImportSide
 }
@@ -98,11 +99,12 @@ func (i *Import) Studies() (added int, err error) {
 	return added, err
 }
 
-// addStudy copies a study, whose runs are there. It becomes the oldest.
+// addStudy copies a study, whose runs are there. It becomes the oldest: its turn
+// is below 1, where those of studies that were started here begin.
 func addStudy(tx *sql.Tx, theirs int64) error {
 	var ours int64
 	err := tx.QueryRow(`INSERT INTO main.studies (name, text, sets, hash, created, started, turn)
-		SELECT name, text, sets, hash, created, started, (SELECT ifnull(min(turn), 1) - 1 FROM main.studies)
+		SELECT name, text, sets, hash, created, started, (SELECT min(ifnull(min(turn), 1), 1) - 1 FROM main.studies)
 		FROM other.studies WHERE key = ? RETURNING key`, theirs).Scan(&ours)
 	if err != nil {
 		return err
@@ -122,12 +124,13 @@ func addStudy(tx *sql.Tx, theirs int64) error {
 func (i *Import) Runs() ([]ImportRun, error) {
 	const newest = `ifnull((SELECT kernels FROM %[1]s.attempts WHERE run = %[2]s.key AND number = %[2]s.attempts), '')`
 	runs, err := collect(i, `SELECT t.id, t.cell, t.seed, t.trainer, ifnull(t.outcome, ''), t.reason, t.attempts, t.step, `+fmt.Sprintf(newest, "other", "t")+`,
-		ifnull(o.outcome, ''), o.reason, o.attempts, o.step, `+fmt.Sprintf(newest, "main", "o")+`
+		ifnull(o.outcome, ''), o.reason, o.attempts, o.step, `+fmt.Sprintf(newest, "main", "o")+`,
+		EXISTS (SELECT 1 FROM main.study_slots AS slot JOIN main.studies AS s ON s.key = slot.study WHERE slot.run = o.key AND s.turn > 0)
 		FROM other.runs AS t JOIN main.runs AS o ON o.id = t.id ORDER BY t.key`,
 		func(row *sql.Rows, r *ImportRun) error {
 			t, o := &r.Theirs, &r.Ours
 			return row.Scan(&r.ID, &r.Cell, &r.Seed, &r.Trainer, &t.Outcome, &t.Reason, &t.Attempts, &t.Step, &t.Kernels,
-				&o.Outcome, &o.Reason, &o.Attempts, &o.Step, &o.Kernels)
+				&o.Outcome, &o.Reason, &o.Attempts, &o.Step, &o.Kernels, &r.Wanted)
 		})
 	return runs, i.s.explain(err)
 }

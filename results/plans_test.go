@@ -15,7 +15,9 @@ func planned(t *testing.T) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	run := func(id, trainer string) Run { return Run{ID: id, Cell: "x", Seed: 1, Config: []byte(`{"id":"` + id + `"}`), Trainer: trainer} }
+	run := func(id, trainer string) Run {
+		return Run{ID: id, Cell: "x", Seed: 1, Config: []byte(`{"id":"` + id + `"}`), Trainer: trainer}
+	}
 	save := func(name, text string, ids ...string) {
 		study := &Study{Name: name, Text: []byte(text), Cells: []string{"x", "y"}}
 		var runs []Run

@@ -2,6 +2,7 @@ package results
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -155,6 +156,23 @@ func (s *Store) Queue() ([]Entry, error) {
 	}
 	ended, err := entries(s.db, `WHERE q.ended IS NOT NULL AND q.state != 'removed' ORDER BY q.ended, q.key`)
 	return append(inTurn(open), ended...), s.explain(err)
+}
+
+// NextEntry returns the entry of the queue that is to be executed next, but for
+// those to be passed over; nil if there is none. One that is running comes first.
+func (s *Store) NextEntry(passed []int64) (*Entry, error) {
+	list, err := json.Marshal(append([]int64{}, passed...))
+	if err != nil {
+		return nil, err
+	}
+	found, err := entries(s.db, `WHERE q.key = (SELECT key FROM queue AS n
+		WHERE state IN ('running', 'waiting') AND key NOT IN (SELECT value FROM json_each(?))
+		AND NOT EXISTS (SELECT * FROM queue AS a WHERE a.key = n.after AND a.ended IS NULL)
+		ORDER BY state != 'running', priority DESC, position, key LIMIT 1)`, string(list))
+	if err != nil || len(found) == 0 {
+		return nil, s.explain(err)
+	}
+	return &found[0], nil
 }
 
 // inTurn puts open entries, sorted by urgency, into the order in which they

@@ -381,3 +381,31 @@ func TestConfigs(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+// The next entry is the first of the queue that nothing holds up.
+func TestNextEntry(t *testing.T) {
+	s := withRuns(t)
+	next := func(want int64, passed ...int64) {
+		t.Helper()
+		e, err := s.NextEntry(passed)
+		if err != nil || e == nil && want != 0 || e != nil && e.ID != want {
+			t.Errorf("after %v comes %+v, want %d; %v", passed, e, want, err)
+		}
+	}
+	next(0)
+	for _, e := range []Entry{{}, {Priority: 2}, {Priority: 9, After: 1}, {Priority: 5, State: EntryHeld}} {
+		e.Options = []byte("{}")
+		if err := s.Enqueue(&Study{Name: "s", Text: []byte("t")}, nil, &e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next(2)
+	next(1, 2)
+	next(0, 1, 2)
+	for _, state := range []EntryState{EntryRunning, EntryDone} {
+		if err := s.SetEntry(1, state, ""); err != nil {
+			t.Fatal(err)
+		}
+		next(map[EntryState]int64{EntryRunning: 1, EntryDone: 3}[state])
+	}
+}

@@ -77,6 +77,13 @@ func (s *Store) Configs(study *Study) (map[string][]byte, error) {
 	return byID, s.explain(err)
 }
 
+// Running returns the runs that are at work, for all the store knows, without
+// their configurations.
+func (s *Store) Running() ([]Run, error) {
+	runs, err := collect(s.db, `SELECT `+runColumns+` FROM runs WHERE running`, scanRun)
+	return runs, s.explain(err)
+}
+
 // Attempts returns the attempts at a run, the oldest first.
 func (s *Store) Attempts(runID string) ([]Attempt, error) {
 	key, err := runKey(s.db, runID)

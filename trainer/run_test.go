@@ -378,7 +378,7 @@ func TestDamagedCheckpointMakesRoom(t *testing.T) {
 	attempt(9, 9, 8)
 	damage(9, 8)
 	attempt(5, 5, 4)
-	if !slices.Equal(rec.resumed, []int64{0, 8, 0}) || len(rec.events) != 3 {
+	if !slices.Equal(rec.resumed, []int64{0, 8, 0}) || len(rec.events) != 4 {
 		t.Errorf("resumed at the steps %v, events %q", rec.resumed, rec.events)
 	}
 }

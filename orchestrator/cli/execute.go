@@ -112,7 +112,7 @@ func (h *head) conclude(study *results.Study, s orchestrator.Summary) {
 		h.say(fmt.Sprintf("%s seed %d %s: %s; its log is %s", f.Cell, f.Seed, outcomeName(f.Outcome), f.Reason, f.Log))
 	}
 	if n := s.Outcomes[results.Cancelled]; n > 0 {
-		h.say(fmt.Sprintf("%s: ablate retry %s --cancelled%s takes that back", words.Plural(n, "run")+" cancelled", study.Name, storeArgument(h.c)))
+		h.say(fmt.Sprintf("%s: ablate retry %s --cancelled%s%s takes that back", words.Plural(n, "run")+" cancelled", study.Name, repeatSets(study.Sets), storeArgument(h.c)))
 	}
 }
 

@@ -22,7 +22,7 @@ func notifyFlag() cli.Flag {
 
 // notice is what a notify command is told.
 type notice struct {
-	Event    string                  `json:"event"`              // "study" or "queue": what has ended
+	Event    string                  `json:"event"`              // "study" or "queue": what has ended; "rest": nothing more is done for now
 	Store    string                  `json:"store"`              // its folder
 	Stopped  string                  `json:"stopped"`            // why before all was done, such as "out of time"; "" if all was done
 	Study    string                  `json:"study,omitempty"`    // its name

@@ -128,7 +128,7 @@ func night(c *cli.Context) (*orchestrator.Night, error) {
 // workOff executes the queue.
 func (h *head) workOff(n *orchestrator.Night, notify notifier) error {
 	failed := 0
-	n.Store, n.Lock, n.Say = h.store, h.lock, h.say
+	n.Store, n.Dir, n.Lock, n.Say = h.store, h.dir, h.lock, h.say
 	n.Prepare = func(e results.Entry, o orchestrator.Options) (*orchestrator.Scheduler, error) {
 		program := filepath.Join(h.dir, e.Program)
 		if _, err := os.Stat(program); err != nil {
@@ -152,6 +152,7 @@ func (h *head) workOff(n *orchestrator.Night, notify notifier) error {
 		}
 		notify.study(h, study, s)
 	}
+	n.Rest = func() { notify.tell(notice{Event: "rest", Store: h.dir}) }
 	stopped, err := n.Run(h.c.Context)
 	if err != nil {
 		return err

@@ -91,9 +91,10 @@ func List(dir string) ([]string, error) {
 }
 
 // Save writes f as the checkpoint of dir at step and removes all but the
-// newest two, by their steps: dir must hold none of a later step.
+// newest two, by their steps: dir must hold none of a later step. It makes dir,
+// but not its parent, which may be gone because somebody has removed the run.
 func Save(dir string, step int64, f *File) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if err := Write(filepath.Join(dir, Name(step)), f); err != nil {

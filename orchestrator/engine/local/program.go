@@ -40,7 +40,7 @@ func keep(folder string) (string, error) {
 	}
 	for _, entry := range kept { // a link to it spares the hash
 		other, err := entry.Info()
-		if err == nil && os.SameFile(info, other) {
+		if err == nil && os.SameFile(info, other) && touch(filepath.Join(folder, entry.Name())) {
 			return entry.Name(), nil
 		}
 	}
@@ -49,13 +49,21 @@ func keep(folder string) (string, error) {
 		return "", err
 	}
 	name := hex.EncodeToString(h.Sum(nil)[:8])
-	if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+	if touch(filepath.Join(folder, name)) {
 		return name, nil
 	}
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return "", err
 	}
 	return name, link(running, info, filepath.Join(folder, name))
+}
+
+// touch tells "ablate clean", which spares what is new, that a program is about to
+// be needed, but leaves the time of its content as it is: it may be a link. It
+// reports false if that cannot be done, so that the program has to be copied.
+func touch(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && os.Chmod(path, info.Mode()) == nil
 }
 
 // link links or copies the open program to path.
