@@ -45,6 +45,16 @@ func (m pattern) matches(digits []int) bool {
 	return m != nil
 }
 
+// possible reports whether levels may match once those that are open are chosen.
+func (m pattern) possible(digits []int) bool {
+	for axis, allowed := range m {
+		if d := digits[axis]; allowed != nil && d != open && !allowed[d] {
+			return false
+		}
+	}
+	return m != nil
+}
+
 // readPattern reads a table of axis = level, or axis = [level, ...]; an axis may be a dotted
 // path. It returns nil, and reports so, if something is wrong. what names the table in messages.
 func (p *parser) readPattern(t *node, what string) pattern {
@@ -315,13 +325,14 @@ func (p *parser) readExpand(f fields) {
 	}
 }
 
-// size returns how many combinations of levels there are, maxCells+1 if they
-// are more than that.
+// size returns how many cells the axes have before exclude, maxCells+1 if they
+// are more than that. Around a center it counts conditional factors in full.
 func (p *parser) size() int {
 	if p.study.Expand == Product {
-		n := 1
-		for _, f := range p.factors {
-			n = min(n*f.levels, maxCells+1)
+		n := 0
+		all := p.choose(p.conditionsFirst(), func([]int) bool { n++; return n <= maxCells })
+		if !all {
+			n = maxCells + 1
 		}
 		return n
 	}
@@ -350,7 +361,7 @@ func (p *parser) combinations(yield func(digits []int)) {
 	baseline := make([]int, len(p.axes))
 	switch p.study.Expand {
 	case Product:
-		p.product(baseline, yield)
+		p.product(yield)
 	case LeaveOneOut:
 		p.around(baseline, once)
 	case AddOneIn:
@@ -359,27 +370,110 @@ func (p *parser) combinations(yield func(digits []int)) {
 	}
 }
 
-// product yields all combinations, the first axis slowest.
-func (p *parser) product(digits []int, yield func(digits []int)) {
-	held := make([]int, len(digits))
-	for {
-		copy(held, digits)
-		if !p.hold(held) { // else it is the same as another
-			yield(digits)
-		}
-		i := len(p.factors) - 1
-		for ; i >= 0; i-- {
-			f := p.factors[i]
-			if next := digits[f.axes[0]] + 1; next < f.levels {
-				f.set(digits, next)
-				break
-			}
-			f.set(digits, 0)
-		}
-		if i < 0 {
+// product yields the combinations where nothing has to be held, the first axis
+// slowest.
+func (p *parser) product(yield func(digits []int)) {
+	order := p.conditionsFirst()
+	if slices.Equal(order, p.factors) {
+		p.choose(order, func(digits []int) bool { yield(digits); return true })
+		return
+	}
+	var all [][]int
+	p.choose(order, func(digits []int) bool { all = append(all, slices.Clone(digits)); return true })
+	slices.SortFunc(all, slices.Compare)
+	for _, digits := range all {
+		yield(digits)
+	}
+}
+
+// conditionsFirst lists the factors, those that conditions are about before those
+// that vary on them only. Conditions that go round in a circle stay as they come.
+func (p *parser) conditionsFirst() []*factor {
+	order := make([]*factor, 0, len(p.factors))
+	known := map[*factor]bool{}
+	var add func(f *factor)
+	add = func(f *factor) {
+		if known[f] {
 			return
 		}
+		known[f] = true
+		for _, w := range f.only {
+			for axis, allowed := range w.match {
+				if allowed != nil {
+					add(p.factorOf[axis])
+				}
+			}
+		}
+		order = append(order, f)
 	}
+	for _, f := range p.factors {
+		add(f)
+	}
+	return order
+}
+
+// open is in the place of a level that is not chosen yet.
+const open = -1
+
+// choice chooses levels factor by factor, and turns back as soon as one varies
+// where it may not: there are studies of a few cells with more combinations than
+// anybody can look at.
+type choice struct {
+	conditional []*factor
+	digits      []int
+	yield       func(digits []int) bool
+	vain        int // how often the levels chosen had no cell
+}
+
+// choose yields the levels of each cell of a product, until yield returns false.
+// The slice is used again. It reports whether that was all of them: it gives up
+// where conditions in a circle lead astray too often.
+func (p *parser) choose(order []*factor, yield func(digits []int) bool) (all bool) {
+	c := &choice{digits: slices.Repeat([]int{open}, len(p.axes)), yield: yield}
+	for _, f := range order {
+		if len(f.only) > 0 {
+			c.conditional = append(c.conditional, f)
+		}
+	}
+	_, all = c.choose(order)
+	return all
+}
+
+// choose reports whether it found a cell, and whether to go on.
+func (c *choice) choose(rest []*factor) (found, goOn bool) {
+	if len(rest) == 0 {
+		return true, c.yield(c.digits)
+	}
+	f := rest[0]
+	defer f.set(c.digits, open)
+	for level := range f.levels {
+		f.set(c.digits, level)
+		if !c.allowed() {
+			continue
+		}
+		some, goOn := c.choose(rest[1:])
+		if !goOn {
+			return true, false
+		}
+		found = found || some
+	}
+	if !found {
+		c.vain++
+	}
+	return found, c.vain <= maxCells
+}
+
+// allowed reports whether every factor that was taken off its baseline may be
+// where it varies.
+func (c *choice) allowed() bool {
+	possible := func(w *when) bool { return w.match.possible(c.digits) }
+	for _, f := range c.conditional {
+		if c.digits[f.axes[0]] > 0 && !slices.ContainsFunc(f.only, possible) {
+			f.held = true
+			return false
+		}
+	}
+	return true
 }
 
 // around yields a center and what differs from it on one factor, then, if the

@@ -101,6 +101,53 @@ func manyAxes(n int) string {
 	return "[trainer]\ncommand = [\"x\"]\n" + b.String()
 }
 
+// A study is as large as the cells that its conditions leave, wherever the axis
+// stands that they are about.
+func TestConditionalSize(t *testing.T) {
+	const axes = 60 // 2^60 combinations
+	var selector, conditional, whens strings.Builder
+	selector.WriteString("[axes.which]\nnone = {}\n")
+	for i := range axes {
+		fmt.Fprintf(&selector, "w%d = { cells.w%d = 1 }\n", i, i)
+		fmt.Fprintf(&conditional, "[axes.a%d]\noff = {}\non = { cells.a%d = 1 }\n", i, i)
+		fmt.Fprintf(&whens, "[[when]]\nmatch = { which = \"w%d\" }\nvary = [\"a%d\"]\n", i, i)
+	}
+	const begin = "[trainer]\ncommand = [\"x\"]\n"
+	first := mustParse(t, begin+selector.String()+conditional.String()+whens.String())
+	last := mustParse(t, begin+conditional.String()+selector.String()+whens.String())
+	if want := 1 + 2*axes; len(first.Cells) != want || len(last.Cells) != want {
+		t.Fatalf("%d and %d cells, want %d", len(first.Cells), len(last.Cells), want)
+	}
+	for i, name := range map[int]string{0: "none", 1: "w0", axes: fmt.Sprintf("w%d", axes-1), axes + 1: fmt.Sprintf("w%d", axes-1), 2 * axes: "w0"} {
+		if levels := last.Cells[i].Levels; levels[axes] != name {
+			t.Errorf("cell %d is %v, want %s: the first axis is the slowest", i, levels, name)
+		}
+	}
+
+	// Conditions in a circle: all of them on, or none; and more than can be tried.
+	circle := func(n int) string {
+		text := manyAxes(n)
+		for i := range n {
+			text += fmt.Sprintf("[[when]]\nmatch = { a%d = \"on\" }\nvary = [\"a%d\"]\n", (i+1)%n, i)
+		}
+		return text
+	}
+	if s := mustParse(t, circle(30)); len(s.Cells) != 2 {
+		t.Errorf("%d cells", len(s.Cells))
+	}
+	const tooLarge = "3: the study has more than 250000 cells"
+	checkErrors(t, manyAxes(30), nil, []string{tooLarge})
+	vain := manyAxes(40) + "[[when]]\nmatch = { a1 = \"on\""
+	for i := range 38 {
+		vain += fmt.Sprintf(", a%d = \"on\"", i+2)
+	}
+	vain += " }\nvary = [\"a0\"]\n[[when]]\nmatch = { a0 = \"on\" }\nvary = [\"a1\""
+	for i := range 38 {
+		vain += fmt.Sprintf(", \"a%d\"", i+2)
+	}
+	checkErrors(t, vain+"]\n", nil, []string{tooLarge})
+}
+
 // Adding seeds, cells, levels or claims leaves the identities of what was there.
 func TestExtendingKeepsIdentities(t *testing.T) {
 	ids := func(text string, sets ...string) map[string]string {

@@ -56,6 +56,8 @@ type Removal struct {
 	Bytes int64  // in its files; 0 for those that also have another name
 	files []string
 	dirs  []string // to remove if they are empty then, in this order
+
+	changed time.Time // of what somebody may come to need meanwhile: when it was touched last
 }
 
 // Kept is something that was left alone although it looks as if nobody needed
@@ -83,9 +85,13 @@ func FindRemovable(store *results.Store, dir string, o CleanOptions) (*Cleaning,
 }
 
 // Do removes all that was found in the store in dir. What is gone already is no
-// error, so that a cleaning which was stopped can be repeated.
+// error, so that a cleaning which was stopped can be repeated. A program or trainer
+// that was touched since it was found stays: a study is being enqueued with it.
 func (c *Cleaning) Do(dir string) error {
 	for _, r := range c.Remove {
+		if now, err := changed(filepath.Join(dir, r.Path)); !r.changed.IsZero() && err == nil && !now.Equal(r.changed) {
+			continue
+		}
 		for _, f := range r.files {
 			if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -454,27 +460,32 @@ func (c *cleaner) shelf(name, kind string, inUse func(path string) bool) error {
 		} else if inUse(path) {
 			continue
 		}
-		if recent, err := c.isRecent(filepath.Join(c.dir, path)); err != nil || recent {
-			if err != nil {
-				return err
-			}
+		touched, err := changed(filepath.Join(c.dir, path))
+		if err != nil {
+			return err
+		}
+		if c.o.Now.Sub(touched) < leftoverAge {
 			continue
 		}
+		before := len(c.found.Remove)
 		if err := c.remove(kind, filepath.Join(c.dir, path), c.o.OlderThan, nil); err != nil {
 			return err
+		}
+		for i := range c.found.Remove[before:] {
+			c.found.Remove[before+i].changed = touched
 		}
 	}
 	return nil
 }
 
-// isRecent reports whether a file or folder came to its place not long ago,
+// changed returns when a file or folder came to its place, or was touched there,
 // however old it is: a frozen program is a link to an older file.
-func (c *cleaner) isRecent(path string) (bool, error) {
+func changed(path string) (time.Time, error) {
 	var s unix.Stat_t
 	if err := unix.Lstat(path, &s); err != nil {
-		return false, &fs.PathError{Op: "lstat", Path: path, Err: err}
+		return time.Time{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	return c.o.Now.Sub(time.Unix(s.Ctim.Unix())) < leftoverAge, nil
+	return time.Unix(s.Ctim.Unix()), nil
 }
 
 // root lists what was left behind in the store's folder itself.

@@ -330,6 +330,28 @@ func TestCleanFrozen(t *testing.T) {
 	has(t, filepath.Join(dir, "trainers", "1234", "files", "t"), true)
 }
 
+// What was reused since it was found stays.
+func TestCleanTouched(t *testing.T) {
+	dir := storeOf(t, "aa")
+	s := openStore(t, dir)
+	defer s.Close()
+	for _, path := range []string{"programs/a", "programs/b", "trainers/12/trainer.json", "trainers/34/trainer.json"} {
+		put(t, filepath.Join(dir, path), "x")
+	}
+	c, err := orchestrator.FindRemovable(s, dir, inTwoHours)
+	must(t, err)
+	if len(c.Remove) != 4 {
+		t.Fatalf("%+v", c.Remove)
+	}
+	time.Sleep(20 * time.Millisecond) // the clock of a file system is coarse
+	must(t, os.Chmod(filepath.Join(dir, "programs", "a"), 0o700))
+	must(t, os.Chmod(filepath.Join(dir, "trainers", "12"), 0o700))
+	must(t, c.Do(dir))
+	for path, stays := range map[string]bool{"programs/a": true, "programs/b": false, "trainers/12/trainer.json": true, "trainers/34": false} {
+		has(t, filepath.Join(dir, path), stays)
+	}
+}
+
 func TestCleanOlderThan(t *testing.T) {
 	dir := storeOf(t, "aa")
 	attempted(t, dir, "aa", 0, "", 1)

@@ -94,8 +94,11 @@ func (x *execution) crashed(t *task, ended error) {
 	if damage := x.distrust(t); damage != "" {
 		reason = damage
 	}
-	if !exited(ended, worker.ExitInterrupted) || t.done <= t.got {
-		t.failures++ // one that was stopped from outside, but had got on, is no failure
+	what := "failed"
+	if exited(ended, worker.ExitInterrupted) && t.done > t.got {
+		what = "ended early" // but had got on, which is no failure
+	} else {
+		t.failures++
 	}
 	t.got = t.done
 	if t.failures > x.Retries || exited(ended, worker.ExitRefused) || over != "" {
@@ -110,7 +113,7 @@ func (x *execution) crashed(t *task, ended error) {
 	t.after = time.Now().Add(pause)
 	x.wait(t)
 	x.Display.Idle(t.status)
-	x.Display.Say(fmt.Sprintf("%s seed %d: attempt %d failed (%s); trying again in %v", t.cell, t.seed, a.N, reason, pause))
+	x.Display.Say(fmt.Sprintf("%s seed %d: attempt %d %s (%s); trying again in %v", t.cell, t.seed, a.N, what, reason, pause))
 }
 
 func (x *execution) backoff(failures int) time.Duration {

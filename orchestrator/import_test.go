@@ -190,7 +190,7 @@ func TestImportFailures(t *testing.T) {
 	if r, a, _ := runIn(t, waiting, "aa"); r.Outcome != "" || len(a) != 0 {
 		t.Errorf("%+v, %+v", r, a)
 	}
-	stopped(t, empty, theirs)
+	beginImport(t, empty, theirs)
 	imported(t, empty, theirs, "aa", "bb", "cc")
 	if r, a, _ := runIn(t, empty, "aa"); r.Outcome != results.Failed || len(a) != 1 {
 		t.Errorf("%+v, %+v", r, a)
@@ -201,15 +201,16 @@ func TestImportFailures(t *testing.T) {
 	again, other := openStore(t, waiting), storeOf(t, "dd")
 	s, err := again.Study("s")
 	must(t, err)
-	must(t, again.Restart(s.ID))
+	s.Text = nil // as storeOf gave it
+	must(t, again.SaveStudy(s, nil))
 	must(t, again.Close())
 	attempted(t, other, "dd", 0, results.Failed, 1)
-	stopped(t, waiting, other)
+	beginImport(t, waiting, other)
 	imported(t, waiting, other, "dd")
 }
 
-// stopped is an import that was stopped behind the studies.
-func stopped(t *testing.T, dir, from string) {
+// beginImport is an import that was stopped behind the studies.
+func beginImport(t *testing.T, dir, from string) {
 	t.Helper()
 	s := openStore(t, dir)
 	defer s.Close()

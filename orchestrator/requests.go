@@ -36,7 +36,7 @@ func Demand(ctx context.Context, dir string, r results.Request) (string, error) 
 	for tries := 0; ; tries++ {
 		answer, err := demandHere(dir, r)
 		var held *HeldError
-		if !errors.As(err, &held) {
+		if !errors.As(err, &held) || held.Reader {
 			return answer, err
 		}
 		if held.Head.PID != 0 {

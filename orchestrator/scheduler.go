@@ -383,7 +383,7 @@ func (x *execution) poll() {
 func (x *execution) limit(t *task) {
 	atWork := t.before + time.Since(t.status.Began)
 	if x.Timeout > 0 && atWork > x.Timeout && t.ending == "" {
-		t.ending, t.reason = results.TimedOut, fmt.Sprintf("it was at work for longer than the %v of its time limit", x.Timeout)
+		t.ending, t.reason = results.TimedOut, fmt.Sprintf("it was at work for longer than the %v of its time limit; --timeout gives it more", x.Timeout)
 		t.stop()
 	}
 	if !t.stopped.IsZero() && time.Since(t.stopped) > killAfter {

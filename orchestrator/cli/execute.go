@@ -136,11 +136,11 @@ func (h *head) finish(s *orchestrator.Scheduler, study *results.Study, notify no
 	notify.study(h, study, summary)
 	switch summary.Stopped {
 	case orchestrator.Interrupted:
-		h.say("to go on, give the same command again")
+		h.say("to go on, give the same command again" + without(h.c, "force"))
 		return exitOf(summary)
 	case orchestrator.OutOfTime:
-		h.say(fmt.Sprintf("what is left will not have ended in time: %d of %s complete; to go on, give the same command again",
-			summary.Whole, words.Plural(summary.Blocks, "seed")))
+		h.say(fmt.Sprintf("what is left will not have ended in time: %d of %s complete; to go on, give the same command again%s",
+			summary.Whole, words.Plural(summary.Blocks, "seed"), without(h.c, "force")))
 	case orchestrator.FailedFast:
 		h.say("to go on with the others, give the same command again without --fail-fast")
 	}
@@ -148,6 +148,14 @@ func (h *head) finish(s *orchestrator.Scheduler, study *results.Study, notify no
 		return err
 	}
 	return exitOf(summary)
+}
+
+// without warns of a flag that was given and would do harm the next time.
+func without(c *cli.Context, flag string) string {
+	if c.Bool(flag) {
+		return " without --" + flag
+	}
+	return ""
 }
 
 // report prints the report on a stored study, and writes it where --out says.

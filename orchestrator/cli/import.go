@@ -19,7 +19,8 @@ func importCommand() *cli.Command {
 		UsageText: "ablate import DIR [--json] [--store DIR]",
 		Description: "DIR is the folder of the other store, which is only read. Its studies are added\n" +
 			"to this store as older ones, and its runs where this store has nothing better: a\n" +
-			"result wins over none. Where both have a result, ours stays, and if the figures\n" +
+			"result wins over none, and a run that a study here still waits for over one that\n" +
+			"failed or was cancelled. Where both have a result, ours stays, and if the figures\n" +
 			"differ, that is said. Logs, newest checkpoints and frozen trainers come along; the\n" +
 			"queue does not. An import that was stopped is completed by the same command.",
 		Flags:  []cli.Flag{jsonFlag(), storeFlag()},

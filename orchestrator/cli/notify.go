@@ -17,7 +17,7 @@ import (
 )
 
 func notifyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "notify-command", Usage: "start `COMMAND` when a study or the queue has ended, with what\n\tbecame of it as JSON on its standard input; a program and arguments with spaces\n\tbetween, or a JSON list of them"}
+	return &cli.StringFlag{Name: "notify-command", Usage: "start `COMMAND` when a study or the queue has ended, with what\n\tbecame of it as JSON on its standard input; a program and arguments with spaces\n\tbetween, or a JSON list of them; it may take a minute"}
 }
 
 // notice is what a notify command is told.
@@ -26,6 +26,7 @@ type notice struct {
 	Store    string                  `json:"store"`              // its folder
 	Stopped  string                  `json:"stopped"`            // why before all was done, such as "out of time"; "" if all was done
 	Study    string                  `json:"study,omitempty"`    // its name
+	Sets     []string                `json:"sets,omitempty"`     // its overrides
 	Total    int                     `json:"total,omitempty"`    // its different runs
 	Done     int                     `json:"done,omitempty"`     // those that have a result
 	Outcomes map[results.Outcome]int `json:"outcomes,omitempty"` // how many runs ended how
@@ -50,7 +51,7 @@ type verdictJSON struct {
 // notice tells what became of a study.
 func (h *head) notice(study *results.Study, s orchestrator.Summary) notice {
 	n := notice{
-		Event: "study", Store: h.dir, Stopped: string(s.Stopped), Study: study.Name, Total: s.Total, Done: s.Done,
+		Event: "study", Store: h.dir, Stopped: string(s.Stopped), Study: study.Name, Sets: study.Sets, Total: s.Total, Done: s.Done,
 		Outcomes: s.Outcomes, Seconds: s.Took.Seconds(),
 	}
 	for _, f := range s.Failed {

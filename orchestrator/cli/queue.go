@@ -132,7 +132,7 @@ type entryJSON struct {
 	ID       int64      `json:"id"`       // its number, which the other commands take
 	Study    string     `json:"study"`    // its name
 	Sets     []string   `json:"sets"`     // its overrides
-	State    string     `json:"state"`    // "waiting", "held", "running", "done" or "failed"
+	State    string     `json:"state"`    // "waiting", "held", "running", "interrupted" (its head is dead), "done" or "failed"
 	Reason   string     `json:"reason"`   // why it is in its state
 	Priority int        `json:"priority"` // higher ones come first
 	After    int64      `json:"after"`    // the entry that has to have ended first; 0 if none
@@ -162,18 +162,9 @@ func queueList(c *cli.Context) error {
 	if err := none(c); err != nil {
 		return err
 	}
-	store, err := openStore(c)
+	list, err := listEntries(storeDir(c))
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	entries, err := store.Queue()
-	if err != nil {
-		return err
-	}
-	list := []entryJSON{}
-	for _, e := range entries {
-		list = append(list, describeEntry(e))
 	}
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, list)
@@ -193,6 +184,30 @@ func queueList(c *cli.Context) error {
 			e.Done, e.Total, e.Priority, after, e.Added.Local().Format("2006-01-02 15:04"), words.Printable(orElse(e.Reason, "-")))
 	}
 	return t.Flush()
+}
+
+// listEntries describes the queue. There need not be a store yet. What a dead head
+// was at is interrupted.
+func listEntries(dir string) ([]entryJSON, error) {
+	list := []entryJSON{}
+	store, err := results.OpenReadOnly(dir)
+	if errors.Is(err, results.ErrNoStore) {
+		return list, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	entries, err := store.Queue()
+	atWork := orchestrator.CurrentHead(dir) != nil
+	for _, e := range entries {
+		d := describeEntry(e)
+		if e.State == results.EntryRunning && !atWork {
+			d.State = "interrupted"
+		}
+		list = append(list, d)
+	}
+	return list, err
 }
 
 // entryNumber reads the number of an entry.
@@ -222,8 +237,21 @@ func eachEntry(c *cli.Context, act func(*cli.Context, *results.Store, int64) err
 		if err := act(c, store, id); err != nil {
 			return err
 		}
+		if err := printState(c, store, id); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// printState says where an entry stands.
+func printState(c *cli.Context, store *results.Store, id int64) error {
+	e, err := store.Entry(id)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "entry %d, %s, is %s\n", id, e.Name, e.State)
+	return err
 }
 
 // openShared opens a store that is there for short writes.
@@ -249,7 +277,10 @@ func queueMove(c *cli.Context) error {
 		return err
 	}
 	defer store.Close()
-	return store.MoveEntry(id, c.Int64("before"))
+	if err := store.MoveEntry(id, c.Int64("before")); err != nil {
+		return err
+	}
+	return printState(c, store, id)
 }
 
 func pauseEntry(c *cli.Context, store *results.Store, id int64) error {

@@ -164,13 +164,28 @@ func (h *head) workOff(n *orchestrator.Night, notify notifier) error {
 	case stopped == orchestrator.OutOfTime:
 		h.say("the time is up; what is left waits in the queue")
 	default:
-		h.say("the queue is done")
+		h.say("the queue is done" + h.held())
 	}
 	notify.tell(notice{Event: "queue", Store: h.dir, Stopped: string(stopped)})
 	if failed > 0 {
 		return exitError{code: exitFailed}
 	}
 	return nil
+}
+
+// held says how many entries of the queue are held.
+func (h *head) held() string {
+	queue, err := h.store.Queue()
+	n := 0
+	for _, e := range queue {
+		if e.State == results.EntryHeld {
+			n++
+		}
+	}
+	if err != nil || n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", but for %d held back: \"ablate queue list\" says why, and \"ablate queue resume ENTRY\" lets one wait for the next run", n)
 }
 
 // stamped puts the time before every line.
@@ -290,6 +305,7 @@ func queueLog(c *cli.Context) error {
 		}
 		if orchestrator.CurrentHead(storeDir(c)) == nil {
 			_, err := io.Copy(c.App.Writer, f) // what it said last
+			fmt.Fprintln(c.App.ErrWriter, "ablate: nobody works off the queue any more")
 			return err
 		}
 		select {

@@ -34,7 +34,7 @@ func runCommand() *cli.Command {
 			"worker finish its step and save; pressed again, it stops at once. In either case\n" +
 			"the same command goes on later.",
 		Flags: slices.Concat([]cli.Flag{setFlag()}, optionFlags(), untilFlags(), []cli.Flag{
-			&cli.BoolFlag{Name: "force", Usage: "repeat all runs from their first step, also those that have a result"},
+			&cli.BoolFlag{Name: "force", Usage: "give up the results there are, and repeat all runs from their first step"},
 			notifyFlag(),
 			outFlag(),
 			storeFlag(),

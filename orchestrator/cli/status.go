@@ -132,7 +132,7 @@ func printStatus(out io.Writer, s statusJSON) error {
 	if s.Head != nil {
 		fmt.Fprintf(w, "process %d on %s is at work since %s\n", s.Head.PID, s.Head.Host, s.Head.Started.Local().Format("2006-01-02 15:04"))
 	}
-	if s.Paused {
+	if s.Paused && s.Counts["waiting"]+s.Counts["interrupted"]+s.Counts["running"] > 0 {
 		fmt.Fprintf(w, "it is paused; to go on: ablate resume %s%s\n", s.Study, repeatSets(s.Sets))
 	}
 	fmt.Fprintln(w)
@@ -142,6 +142,8 @@ func printStatus(out io.Writer, s statusJSON) error {
 		step, took := "-", "-"
 		if r.Steps > 0 {
 			step = fmt.Sprintf("%d/%d", r.Step, r.Steps)
+		}
+		if r.Seconds > 0 {
 			took = duration(time.Duration(r.Seconds * float64(time.Second)))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(r.ID), r.Cell, r.Seed, stateName(r.State), step, took, r.Attempts)

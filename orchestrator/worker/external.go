@@ -49,7 +49,8 @@ const (
 	afterKill = 10 * time.Second
 )
 
-// setUp gives a the checkpoints of the attempt before, and an empty report. The
+// setUp gives a the checkpoints of the attempt before, and an empty report, once
+// nothing that earlier attempts have started is at work any more. The
 // folder of checkpoints changes hands as it is, since nobody knows how its files
 // are written: a link to one that is written in place would be no copy. An older
 // attempt whose program lives cannot find it any more.
@@ -64,6 +65,11 @@ func (External) setUp(a Attempt) error {
 	attempts, err := Attempts(a.RunDir)
 	if err != nil {
 		return err
+	}
+	for _, earlier := range attempts {
+		if earlier.N < a.N {
+			earlier.killLeft()
+		}
 	}
 	err = fs.ErrNotExist
 	for i := len(attempts) - 1; i >= 0 && errors.Is(err, fs.ErrNotExist); i-- {

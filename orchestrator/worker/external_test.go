@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -256,6 +258,66 @@ func TestExternalDiesWithTheWorker(t *testing.T) {
 	w.Process.Kill()
 	w.Wait()
 	awaitEnd(t, pid)
+}
+
+// What the program of a killed worker has started is gone before the next attempt
+// begins, if nobody else has seen to that. A process that has its environment
+// alone, as a shell may, lives, and so does one in a session of that number.
+func TestExternalLeft(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells the processes of a session")
+	}
+	e := newExternal(t, `
+cd "$ABLATE_CHECKPOINTS"
+test "$ABLATE_ATTEMPT" = 1 || exit 0
+env -u ABLATE_METRICS sleep 600 </dev/null >/dev/null 2>&1 &
+echo $! > foreign
+sleep 600 </dev/null >/dev/null 2>&1 &
+echo $! > new; mv new pid; wait`)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := exec.Command(self)
+	w.Env = append(os.Environ(), "TEST_WORKER_RUN="+e.dir)
+	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, filepath.Join(e.dir, "1", "ckpt", "pid"))
+	other := exec.Command("sleep", "600")
+	other.Env = append(os.Environ(), "ABLATE_METRICS="+Attempt{e.dir, 1}.Reports())
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer other.Wait()
+	defer other.Process.Kill()
+	w.Process.Kill()
+	w.Wait()
+	pids := Session(w.Process.Pid)
+	if len(pids) < 2 {
+		t.Fatalf("the worker has left %v", pids)
+	}
+	defer func() {
+		for _, pid := range pids {
+			if slices.Contains(Session(w.Process.Pid), pid) {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}()
+	if err := e.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitEnd(t, filepath.Join(e.dir, "2", "ckpt", "pid"))
+	foreign, err := os.ReadFile(filepath.Join(e.dir, "2", "ckpt", "foreign"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range []string{strconv.Itoa(other.Process.Pid), strings.TrimSpace(string(foreign))} {
+		if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
+			t.Errorf("another process was killed: %s, %v", stat, err)
+		}
+	}
 }
 
 // A newer attempt makes an older one's program end.

@@ -130,6 +130,14 @@ func (p *process) Wait() error {
 	return err
 }
 
+// killSession kills what is left of a session, in whatever process group it is:
+// a worker that was killed has left the processes that its trainer started.
+func killSession(id int) {
+	for _, pid := range worker.Session(id) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
 // Stop ends the worker's standard input, as the death of the head would.
 func (p *process) Stop() { p.leash.Close() }
 
