@@ -72,11 +72,15 @@ func overMemory(limit int64, ended error, log string) string {
 	case errors.Is(ended, engine.ErrMemory):
 		said = "" // it had no time to say so
 	case strings.HasPrefix(said, "SIG"): // aborted: what it had to say stands before that
-		before, _, _ := strings.Cut(string(text), said)
-		if !wantsMemory(before) {
+		before, after, _ := strings.Cut(string(text), said)
+		switch {
+		case wantsMemory(before):
+			said = lastWords([]byte(before))
+		case !strings.HasPrefix(said, "SIGSEGV") || !strings.Contains(after, "addr=0x0"):
 			return ""
 		}
-		said = lastWords([]byte(before))
+		// Else it has used a null pointer outside of Go's own code: what the collector
+		// and C get for memory that they were refused.
 	case !wantsMemory(said):
 		return ""
 	}

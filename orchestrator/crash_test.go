@@ -52,6 +52,9 @@ func TestOverMemory(t *testing.T) {
 			over + ": runtime/cgo: pthread_create failed: Resource temporarily unavailable"},
 		{"a GPU's", "exit 1", "ablate: the trainer ended with exit code 1: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1 GiB\n", ""},
 		{"something else later", "exit 1", "MemoryError, going on with less\nValueError: no\n", ""},
+		{"a null pointer", "exit 2", "SIGSEGV: segmentation violation\nPC=0x43c7bd m=4 sigcode=1 addr=0x0\n\ngoroutine 0\n", over + ": SIGSEGV: segmentation violation"},
+		{"another pointer", "exit 2", "SIGSEGV: segmentation violation\nPC=0x43c7bd m=4 sigcode=1 addr=0x7f001\n\ngoroutine 0\n", ""},
+		{"a panic of ours", "exit 2", "panic: runtime error: invalid memory address\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n", ""},
 		{"another abort", "exit 2", "free(): invalid pointer\nSIGABRT: abort\n", ""},
 		{"killed by somebody", "kill -KILL $$", "", ""},
 	}
