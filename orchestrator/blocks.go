@@ -83,14 +83,3 @@ func inOrder(study *results.Study) []results.Slot {
 		return cmp.Or(cmp.Compare(a.Seed, b.Seed), cmp.Compare(a.Cell, b.Cell))
 	})
 }
-
-// blocksOf numbers the seeds of a study from 0 on.
-func blocksOf(study *results.Study) map[int]int {
-	blocks := map[int]int{}
-	for _, slot := range inOrder(study) {
-		if _, known := blocks[slot.Seed]; !known {
-			blocks[slot.Seed] = len(blocks)
-		}
-	}
-	return blocks
-}

@@ -31,8 +31,8 @@ func Extensions(store *results.Store, dir string, runs []results.Run) (map[strin
 	}
 	extensions := make(map[string]Extension)
 	for _, r := range runs {
-		c, err := config.Parse(r.Config)
-		if err != nil || strings.HasPrefix(r.Trainer, ablations.External) {
+		c, ok := embedded(r)
+		if !ok {
 			continue // nobody knows what an external trainer's epochs are
 		}
 		e, err := extensionOf(c, siblings[r.ID], dir)
@@ -92,12 +92,19 @@ func (x *execution) extend(run *results.Run) (dir string, err error) {
 // extends reports whether a run could go on from a shorter one, if there is any:
 // looking for those takes long in a large store.
 func extends(run *results.Run) bool {
-	c, err := config.Parse(run.Config)
-	if err != nil || strings.HasPrefix(run.Trainer, ablations.External) || c.Epochs < 2 {
+	c, ok := embedded(*run)
+	if !ok || c.Epochs < 2 {
 		return false
 	}
 	shorter := c
 	shorter.Epochs--
-	ok, _ := config.Extends(c, shorter)
+	ok, _ = config.Extends(c, shorter)
 	return ok
+}
+
+// embedded returns the configuration of a run of the embedded trainer; false for
+// another one's, or one of another age.
+func embedded(r results.Run) (config.Config, bool) {
+	c, err := config.Parse(r.Config)
+	return c, err == nil && !strings.HasPrefix(r.Trainer, ablations.External)
 }

@@ -29,16 +29,20 @@ func (x *execution) prepare() {
 
 // tasks lists the runs of the study in the order of execution, each once.
 func (x *execution) tasks(stored map[string]results.Run) []*task {
-	blocks := blocksOf(x.study)
 	known := map[string]bool{}
 	var tasks []*task
+	block, seed := -1, 0 // seeds begin with 1
 	for _, slot := range inOrder(x.study) {
+		if slot.Seed != seed {
+			block, seed = block+1, slot.Seed
+		}
 		if known[slot.RunID] || x.err != nil {
 			continue
 		}
 		known[slot.RunID] = true
 		t := x.newTask(stored[slot.RunID])
-		t.cell, t.block, t.place = x.study.Cells[slot.Cell], blocks[slot.Seed], len(tasks)
+		t.cell, t.block, t.place = x.study.Cells[slot.Cell], block, len(tasks)
+		t.cost = cmp.Or(x.costs[t.cell], 1)
 		tasks = append(tasks, t)
 	}
 	return tasks
@@ -53,13 +57,13 @@ func (x *execution) learn(tasks []*task, stored map[string]results.Run) {
 	x.fail(err)
 	configs, err := x.Store.Configs(x.study)
 	x.fail(err)
-	costs := map[string]float64{} // by cell
+	x.costs = map[string]float64{}
 	for _, t := range tasks {
-		if _, known := costs[t.cell]; !known {
-			costs[t.cell] = cmp.Or(speeds.costOf(configs[t.id]), 1)
+		if _, known := x.costs[t.cell]; !known {
+			x.costs[t.cell] = cmp.Or(speeds.costOf(configs[t.id]), 1)
 			speeds.inform(&x.estimate, t.cell, configs[t.id])
 		}
-		t.cost = costs[t.cell]
+		t.cost = x.costs[t.cell]
 	}
 }
 
@@ -96,7 +100,7 @@ func (t *task) open(run results.Run) {
 
 func (x *execution) newTask(run results.Run) *task {
 	return &task{
-		id: run.ID, cell: run.Cell, seed: run.Seed, dataset: run.Dataset, cost: 1,
+		id: run.ID, cell: run.Cell, seed: run.Seed, dataset: run.Dataset,
 		dir: RunDir(x.Dir, run.ID), begun: run.Attempts, sizes: map[int]int64{},
 	}
 }

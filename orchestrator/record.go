@@ -28,23 +28,12 @@ func Record(store *results.Store, dir string, plan *ablations.Plan, say func(tex
 }
 
 // Enqueue stores a plan, and the files of its trainer, and puts it into the
-// store's queue as e says. Its runs that failed or timed out before are to be
-// tried again. The entry comes last: whoever works the queue off sees it when
-// all is ready.
+// store's queue as e says.
 func Enqueue(store *results.Store, dir string, plan *ablations.Plan, e *results.Entry) error {
 	if err := Freeze(dir, plan); err != nil {
 		return err
 	}
 	study, runs := Stored(plan)
-	if err := store.SaveStudy(study, runs); err != nil {
-		return err
-	}
-	if _, err := store.Reopen(study, results.Failed, results.TimedOut); err != nil {
-		return err
-	}
-	if err := store.SetPaused(study.ID, false); err != nil {
-		return err
-	}
 	return store.Enqueue(study, runs, e)
 }
 

@@ -115,18 +115,37 @@ func demandOf(ctx context.Context, dir string, r results.Request) (string, error
 
 // answer carries out what was asked since the last look.
 func (x *execution) answer() error {
-	open, err := x.Store.OpenRequests()
+	return answerRequests(x.Store, x.Dir, x.Display.Say, x.cancel, func(r results.Request) bool {
+		if r.Study == x.study.ID {
+			x.obey(r.Kind)
+		}
+		return r.Study == x.study.ID
+	})
+}
+
+// AnswerRequests carries out, in a head that executes nothing at the moment, what
+// was asked.
+func AnswerRequests(store *results.Store, dir string, say func(string)) error {
+	return answerRequests(store, dir, say, nobody, func(results.Request) bool { return false })
+}
+
+// answerRequests carries out what was asked and answers it. For atWork see
+// carryOut; obey is told what was carried out, and reports whether it concerns a
+// study that is being executed.
+func answerRequests(store *results.Store, dir string, say func(string), atWork func(id string) bool, obey func(results.Request) bool) error {
+	open, err := store.OpenRequests()
 	if err != nil {
 		return err
 	}
 	for _, r := range open {
-		answer, err := carryOut(x.Store, x.Dir, r, x.cancel)
-		if err == nil && r.Study == x.study.ID {
-			x.obey(r.Kind)
-		} else if err == nil {
-			answer += unattended(x.Store, r)
+		answer, err := carryOut(store, dir, r, atWork)
+		if err != nil {
+			answer = refusal + err.Error()
+		} else if !obey(r) {
+			answer += unattended(store, r)
 		}
-		if err := reply(x.Store, r, answer, err, x.Display.Say); err != nil {
+		say(answer)
+		if err := store.Answer(r.ID, answer); err != nil {
 			return err
 		}
 	}
@@ -149,15 +168,6 @@ func unattended(store *results.Store, r results.Request) string {
 
 // refusal begins the answer to a request that could not be carried out.
 const refusal = "refused: "
-
-// reply answers a request.
-func reply(store *results.Store, r results.Request, answer string, err error, say func(string)) error {
-	if err != nil {
-		answer = refusal + err.Error()
-	}
-	say(answer)
-	return store.Answer(r.ID, answer)
-}
 
 // obey brings the execution in line with what was carried out in the store.
 func (x *execution) obey(kind string) {
@@ -192,23 +202,6 @@ func (x *execution) readmit() {
 		t.open(run)
 		x.wait(t)
 	}
-}
-
-// AnswerRequests carries out, in a head that executes nothing at the moment, what
-// was asked.
-func AnswerRequests(store *results.Store, dir string, say func(string)) error {
-	open, err := store.OpenRequests()
-	if err != nil {
-		return err
-	}
-	for _, r := range open {
-		answer, err := carryOut(store, dir, r, nobody)
-		answer += unattended(store, r)
-		if err := reply(store, r, answer, err, say); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // carryOut does in the store what is asked. atWork is told which runs are

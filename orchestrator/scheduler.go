@@ -146,7 +146,8 @@ type execution struct {
 	outcomes map[string]results.Outcome // by run
 	summary  Summary
 	estimate estimate
-	err      error // the first error of the store; ends everything
+	costs    map[string]float64 // relative duration of a run, by cell; empty while unknown
+	err      error              // the first error of the store; ends everything
 }
 
 // task is a run that has no outcome yet.

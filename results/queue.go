@@ -63,8 +63,9 @@ type entryStateError string
 func (e entryStateError) Error() string        { return string(e) }
 func (e entryStateError) Is(target error) bool { return target == ErrEntryState }
 
-// Enqueue stores study and runs like SaveStudy and puts the study at the end of
-// its priority in the queue, both or neither. Of e it takes Priority, After,
+// Enqueue stores study and runs like SaveStudy, opens the runs again that failed
+// or timed out before, ends the study's pause, and puts it at the end of its
+// priority in the queue: all of it or nothing. Of e it takes Priority, After,
 // Options, Program, Reason and State ("" is EntryWaiting, the only other one is
 // EntryHeld), and fills in the rest.
 func (s *Store) Enqueue(study *Study, runs []Run, e *Entry) error {
@@ -87,6 +88,13 @@ func (s *Store) Enqueue(study *Study, runs []Run, e *Entry) error {
 		if err := saveStudy(tx, study, keys, now); err != nil {
 			return err
 		}
+		if _, err := reopen(tx, study, Failed, TimedOut); err != nil {
+			return err
+		}
+		if err := s.setPaused(tx, study.ID, false); err != nil {
+			return err
+		}
+		study.Paused = false
 		var id int64
 		err = tx.QueryRow(`INSERT INTO queue (study, state, reason, priority, position, after, options, program, added, total)
 			VALUES (?1, ?2, ?3, ?4, (SELECT ifnull(max(position), 0) + 1 FROM queue), nullif(?5, 0), ?6, ?7, ?8,

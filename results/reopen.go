@@ -14,12 +14,25 @@ var ErrHasResult = errors.New("it has a result already")
 // outcome, so that they can be attempted again, and returns how many these
 // are. Their attempts keep theirs.
 func (s *Store) Reopen(study *Study, outcomes ...Outcome) (n int, err error) {
+	err = s.write(func(tx *sql.Tx) error {
+		n, err = reopen(tx, study, outcomes...)
+		return err
+	})
+	return n, err
+}
+
+func reopen(tx *sql.Tx, study *Study, outcomes ...Outcome) (n int, err error) {
 	list, err := json.Marshal(append([]Outcome{}, outcomes...))
 	if err != nil {
 		return 0, err
 	}
-	return s.reopen(`step = step`, `outcome IN (SELECT value FROM json_each(?)) AND key IN (SELECT run FROM study_slots WHERE study = ?)`,
-		string(list), study.ID)
+	r, err := tx.Exec(`UPDATE runs SET outcome = NULL, reason = ''
+		WHERE outcome IN (SELECT value FROM json_each(?)) AND key IN (SELECT run FROM study_slots WHERE study = ?)`, string(list), study.ID)
+	if err != nil {
+		return 0, err
+	}
+	opened, err := r.RowsAffected()
+	return int(opened), err
 }
 
 // Restart takes from these runs their outcome, whatever it is, and their
@@ -30,21 +43,10 @@ func (s *Store) Restart(ids []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.reopen(`step = 0, steps = 0`, `id IN (SELECT value FROM json_each(?))`, string(list))
-	return err
-}
-
-func (s *Store) reopen(also, where string, args ...any) (n int, err error) {
-	err = s.write(func(tx *sql.Tx) error {
-		r, err := tx.Exec(`UPDATE runs SET outcome = NULL, reason = '', `+also+` WHERE `+where, args...)
-		if err != nil {
-			return err
-		}
-		opened, err := r.RowsAffected()
-		n = int(opened)
+	return s.write(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE runs SET outcome = NULL, reason = '', step = 0, steps = 0 WHERE id IN (SELECT value FROM json_each(?))`, string(list))
 		return err
 	})
-	return n, err
 }
 
 // CancelRun records that a run is not to be done, and why. Its newest attempt

@@ -195,17 +195,19 @@ func parseSets(text []byte) (sets []string, err error) {
 // study's entries of the queue that are held because it was paused wait for
 // their turn again.
 func (s *Store) SetPaused(study int64, paused bool) error {
-	return s.write(func(tx *sql.Tx) error {
-		found, err := changed(tx.Exec(`UPDATE studies SET paused = ? WHERE key = ?`, paused, study))
-		if err == nil && !found {
-			err = s.noStudyID(study)
-		}
-		if err != nil || paused {
-			return err
-		}
-		_, err = tx.Exec(`UPDATE queue SET state = 'waiting', reason = '' WHERE study = ? AND state = 'held' AND reason = ?`, study, HeldByPause)
+	return s.write(func(tx *sql.Tx) error { return s.setPaused(tx, study, paused) })
+}
+
+func (s *Store) setPaused(tx *sql.Tx, study int64, paused bool) error {
+	found, err := changed(tx.Exec(`UPDATE studies SET paused = ? WHERE key = ?`, paused, study))
+	if err == nil && !found {
+		err = s.noStudyID(study)
+	}
+	if err != nil || paused {
 		return err
-	})
+	}
+	_, err = tx.Exec(`UPDATE queue SET state = 'waiting', reason = '' WHERE study = ? AND state = 'held' AND reason = ?`, study, HeldByPause)
+	return err
 }
 
 func (s *Store) noStudyID(id int64) error {

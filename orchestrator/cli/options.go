@@ -82,7 +82,7 @@ func checkOptions(c *cli.Context, study *ablations.Study, o orchestrator.Options
 func untilFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "until", Usage: "have all work saved and stopped at `TIME`, as in 08:00; a seed is begun only if\n\tall its runs will have ended"},
-		&cli.BoolFlag{Name: "fill", Usage: "with --until, use what is left of the time for single runs"},
+		&cli.BoolFlag{Name: "fill", Usage: "use what is left of that time for single runs"},
 	}
 }
 

@@ -30,13 +30,11 @@ func queueRunCommand() *cli.Command {
 			"have ended, so that the morning finds whole comparisons; a study of which nothing\n" +
 			"more fits in waits, and the next one is looked at.\n\n" +
 			"What is done also goes to queue.log in the store, see \"ablate queue log\".",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "until", Usage: "have all work saved and stopped at `TIME`, as in 08:00"},
+		Flags: append(untilFlags(),
 			&cli.StringFlag{Name: "nightly", Usage: "work in this part of every day, `FROM-TO`, as in 22:00-08:00, and wait for more"},
-			&cli.BoolFlag{Name: "fill", Usage: "use what is left of the time for single runs"},
 			&cli.BoolFlag{Name: "detach", Usage: "work on in the background, also when the terminal is closed"},
 			notifyFlag(),
-		},
+		),
 		Action: queueRun,
 	}
 }

@@ -92,7 +92,8 @@ func TestTwoHeadsAtOnce(t *testing.T) {
 	said := make([]bytes.Buffer, 2)
 	heads := make([]*exec.Cmd, 2)
 	for i := range heads {
-		heads[i] = exec.Command("ablate", "run", study, "--store", filepath.Join(dir, "store"))
+		// Longer than the second waits for a lock that is held for an instant.
+		heads[i] = exec.Command("ablate", "run", study, "--set", "epochs=100", "--jobs", "1", "--store", filepath.Join(dir, "store"))
 		heads[i].Stderr = &said[i]
 		if err := heads[i].Start(); err != nil {
 			t.Fatal(err)
