@@ -39,7 +39,7 @@ var exitCodes = []struct {
 	code int
 	says string
 }{
-	{exitDone, "done"},
+	{exitDone, "done, or as much as fits in before --until"},
 	{exitFailed, "a run failed, or nothing could be done"},
 	{exitUsage, "a wrong command line or study"},
 	{exitContradicted, "a claim is contradicted, with report --check"},
