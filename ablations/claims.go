@@ -11,7 +11,9 @@ import (
 
 var (
 	claimKeys = []string{"id", "says", "paper", "all"}
-	paperKeys = []string{"value", "against", "unit", "where"}
+	paperKeys = []string{"value", "against", "unit", "where"} // of a claim
+
+	paperValueKeys = []string{"where", "unit", "metric", "values"} // of the study
 
 	// partKeys are the keys of each kind of part.
 	partKeys = map[PartKind][]string{
@@ -101,11 +103,71 @@ func (f fields) finite(name string) float64 {
 	if n == nil {
 		return 0
 	}
+	return f.p.finite(n, name)
+}
+
+func (p *parser) finite(n *node, name string) float64 {
 	v := asFloat(n)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		f.p.at(n.line, "%s must be a finite number, not %s", name, n.show())
+		p.at(n.line, "%s must be a finite number, not %s", name, n.show())
 	}
 	return v
+}
+
+// test reads how comparisons are tested.
+func (p *parser) test(f fields) Test {
+	n := f.get("test", kindString)
+	if n == nil {
+		return Tests[0]
+	}
+	test := Test(n.value.(string))
+	if !slices.Contains(Tests, test) {
+		p.at(n.line, `test must be "t", "sign-flip" or "welch", not %s`, n.show())
+	}
+	return test
+}
+
+// paperValues reads what the paper found. It comes after the cells, which its
+// values are of.
+func (p *parser) paperValues(root *node) {
+	n := root.fields["paper"]
+	if n == nil {
+		return
+	}
+	if n.kind != kindTable {
+		p.at(n.line, "paper must be a table, not %s", n.show())
+		return
+	}
+	f := p.fields(n, "paper", paperValueKeys...)
+	f.need(paperValueKeys...)
+	paper := &PaperValues{Where: f.filled("where"), Unit: f.text("unit"), Metric: p.metric(f), Values: map[int]float64{}}
+	if values := f.get("values", kindTable); values != nil {
+		p.valuesOfCells(paper.Values, values)
+	}
+	p.study.Paper = paper
+}
+
+func (p *parser) valuesOfCells(values map[int]float64, t *node) {
+	written := map[int]string{}
+	for _, name := range t.keys {
+		n := t.fields[name]
+		if n.kind != kindInt && n.kind != kindFloat {
+			p.at(n.line, "the value of cell %s must be a number, not %s", name, n.show())
+			continue
+		}
+		if p.mayBeLost(name) {
+			continue
+		}
+		cell, message := p.selectCell(name)
+		if first, twice := written[cell]; message == "" && twice {
+			message = fmt.Sprintf("%s and %s are the same cell", first, name)
+		}
+		if message != "" {
+			p.at(n.line, "%s", message)
+			continue
+		}
+		written[cell], values[cell] = name, p.finite(n, name)
+	}
 }
 
 const partKinds = "a part is { collapsed = [cells] }, { not_collapsed = [cells] }, " +
@@ -182,18 +244,25 @@ func (f fields) threshold(name string, open bool) float64 {
 // comparison reads metric and the two cells of a comparison.
 func (p *parser) comparison(part *Part, f fields) {
 	f.need("metric")
-	part.Metric = f.filled("metric")
-	if n := f.t.fields["metric"]; n != nil && n.kind == kindString && p.study.Trainer == nil {
-		if _, ok := config.MetricByName(part.Metric); !ok {
-			p.at(n.line, "%s", unknown("metric", part.Metric, metricNames(), "the metrics are"))
-		}
-	}
+	part.Metric = p.metric(f)
 	n := f.t.fields[string(part.Kind)]
 	if n.kind == kindList && len(n.items) != 2 {
 		p.at(n.line, "%s must compare two cells, not %d", part.Kind, len(n.items))
 		return
 	}
 	part.Cells = p.selectors(f, part.Kind)
+}
+
+// metric reads the name of a metric, of which only the embedded trainer's are
+// known.
+func (p *parser) metric(f fields) string {
+	name := f.filled("metric")
+	if n := f.t.fields["metric"]; n != nil && n.kind == kindString && p.study.Trainer == nil {
+		if _, ok := config.MetricByName(name); !ok {
+			p.at(n.line, "%s", unknown("metric", name, metricNames(), "the metrics are"))
+		}
+	}
+	return name
 }
 
 func metricNames() []string {

@@ -25,8 +25,8 @@ const defaultAlpha = 0.05
 // MaxSeed is the largest seed; the smallest is 1.
 const MaxSeed = 1<<31 - 1
 
-var rootKeys = []string{"name", "title", "source", "seeds", "alpha", "exclude", "zip", "expand", "order",
-	"timeout", "memory", "trainer", "base", "axes", "when", "cells", "claims"}
+var rootKeys = []string{"name", "title", "source", "seeds", "alpha", "test", "exclude", "zip", "expand", "order",
+	"timeout", "memory", "paper", "trainer", "base", "axes", "when", "cells", "claims"}
 
 // overridable are the root keys that an override may set: they change neither
 // what the cells are nor what is said of them.
@@ -50,6 +50,7 @@ func Parse(file string, text []byte, sets []string) (*Study, error) {
 	p.expand()
 	p.placeholders()
 	p.claims(root)
+	p.paperValues(root)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
@@ -132,6 +133,7 @@ func (p *parser) root(root *node) {
 	if n := f.get("alpha", kindFloat); n != nil {
 		p.study.Alpha = p.between(n, "alpha", 0, 1)
 	}
+	p.study.Test = p.test(f)
 	p.limits(root)
 	if n := f.get("trainer", kindTable); n != nil {
 		p.trainer(n)

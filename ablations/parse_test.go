@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -152,6 +153,17 @@ norm = ["bn", "ln"]
 predictor = [true, false]
 `
 
+func TestPaperValues(t *testing.T) {
+	s := mustParse(t, axis2+"[paper]\nwhere = \"Table 2\"\nunit = \"top-1 %\"\nmetric = \"linear_top1\"\nvalues = { ln = 65.7, \"norm=bn,predictor=false\" = 0 }")
+	want := &PaperValues{Where: "Table 2", Unit: "top-1 %", Metric: "linear_top1", Values: map[int]float64{2: 65.7, 1: 0}}
+	if !reflect.DeepEqual(s.Paper, want) || s.Test != T {
+		t.Errorf("got %+v and test %s, want %+v and t", s.Paper, s.Test, want)
+	}
+	if s := mustParse(t, "test = \"sign-flip\""); s.Test != SignFlip || s.Paper != nil {
+		t.Errorf("got test %s and %+v", s.Test, s.Paper)
+	}
+}
+
 func claimOn(part string) string {
 	return "[[claims]]\nid = \"c\"\nsays = \"s\"\nall = [\n" + part + "]\n"
 }
@@ -175,7 +187,7 @@ func TestErrors(t *testing.T) {
 		{"quoted path and dotted path", "[base]\noptimizer.lr = 1\n\"optimizer.lr\" = 2", nil, []string{"3: optimizer.lr is set twice, first at line 2"}},
 
 		// Root keys.
-		{"unknown root key", "matrix = 1\n[quux]\ncommand = []", nil, []string{`1: unknown key "matrix"; a study has the keys name, title, source, seeds, alpha, exclude, `, `2: unknown key "quux"`}},
+		{"unknown root key", "matrix = 1\n[quux]\ncommand = []", nil, []string{`1: unknown key "matrix"; a study has the keys name, title, source, seeds, alpha, test, exclude, `, `2: unknown key "quux"`}},
 		{"near root key", "seed = 3", nil, []string{`1: unknown key "seed"; did you mean seeds?`}},
 		{"root key in a table", "[base]\nseeds = 3", nil, []string{`2: unknown key "seeds": it is a key of the whole study`}},
 		{"name", "name = \"a b\"", nil, []string{"1: name must be of letters"}},
@@ -274,6 +286,10 @@ func TestErrors(t *testing.T) {
 		{"no parts", claimOn(""), nil, []string{"4: all must list at least one part"}},
 		{"claim not a table", "claims = [\n1]", nil, []string{"2: a claim must be a table, not 1"}},
 		{"ids", claimOn(`{ collapsed = ["base"] }`) + claimOn(`{ collapsed = ["base"] }`), nil, []string{"7: claim c is there twice, first at line 2"}},
+		{"test", "test = \"u\"", nil, []string{`1: test must be "t", "sign-flip" or "welch", not "u"`}},
+		{"paper's values", axis2 + "[paper]\nwhere = \" \"\nmetric = \"lin\"\nvalues = { bn = 1, \"norm=bn\" = 2, foo = 3, ln = \"4\" }", nil, []string{
+			`4: paper must have the key "unit"`, `5: where must not be empty`, `6: unknown metric "lin"`, `7: bn and norm=bn are the same cell`, `7: unknown cell "foo"`, `7: the value of cell ln must be a number, not "4"`}},
+		{"paper's kinds", "paper = 3", nil, []string{"1: paper must be a table, not 3"}},
 		{"paper", claimOn(`{ collapsed = ["base"] }`) + "paper = { value = \"a\", against = inf, unit = 3 }", nil, []string{`6: paper must have the key "where"`, `6: value must be a number, not "a"`, "6: against must be a finite number, not inf", "6: unit must be a string, not 3"}},
 		{"no kind", claimOn(`{ metric = "loss" }`), nil, []string{"5: a part must have exactly one of collapsed, not_collapsed, greater and equivalent"}},
 		{"two kinds", claimOn(`{ collapsed = ["x"], not_collapsed = ["y"] }`), nil, []string{"5: a part must have exactly one of"}},

@@ -86,6 +86,8 @@ func rootSchema(key, settings, axes string, metric object) object {
 		return says("how many seeds, or a list of them", anyOf(count, object{"type": "array", "minItems": 1, "uniqueItems": true, "items": seed}))
 	case "alpha":
 		return says("level of the claims' tests", object{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": defaultAlpha})
+	case "test":
+		return says("how comparisons are tested: paired by seed (t, sign-flip) or not (welch)", object{"enum": Tests, "default": Tests[0]})
 	case "exclude":
 		return says("combinations of levels that are no cells", object{"type": "array", "items": ref("condition")})
 	case "zip":
@@ -99,6 +101,8 @@ func rootSchema(key, settings, axes string, metric object) object {
 		return says("how long a run may take, such as 2h", object{"type": "string", "pattern": `^\+?([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`})
 	case "memory":
 		return says("how much memory a run may take, such as 4GiB", object{"type": "string", "pattern": `^[0-9.e+]+ *(` + strings.Join(unitNames(), "|") + `)$`})
+	case "paper":
+		return says("what the paper found for some of the cells", paperSchema(metric))
 	case "trainer":
 		return says("a program of one's own that trains", table(trainerKeys, []string{"command"}, trainerSchema))
 	case "base":
@@ -173,6 +177,20 @@ func claimSchema(metric object) object {
 			return says("the claim holds if every part does", listOf(anyOf(parts...)))
 		}
 		return nil
+	})
+}
+
+func paperSchema(metric object) object {
+	return table(paperValueKeys, paperValueKeys, func(key string) object {
+		switch key {
+		case "metric":
+			return says("the metric of ours that its values stand beside", metric)
+		case "values":
+			return says("its value by cell", object{"type": "object", "additionalProperties": object{"type": "number"}})
+		case "where":
+			return says("where in the paper, and on what scale", object{"type": "string", "pattern": `\S`})
+		}
+		return says("of its values", object{"type": "string"})
 	})
 }
 

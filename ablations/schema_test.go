@@ -52,10 +52,11 @@ func TestSchema(t *testing.T) {
 	s := schema(t)
 	good := []string{
 		"", zipped, conditional, parts, axis2, ownStudy + ownTrainer, ownStudy + ownTrainer + ownKeys,
-		"expand = \"leave_one_out\"\norder = 2\ntimeout = \"1h30m\"\nmemory = \"1.5 GiB\"\nseeds = [3, 1]\nalpha = 0.01\n" + parts,
+		"expand = \"leave_one_out\"\norder = 2\ntimeout = \"1h30m\"\nmemory = \"1.5 GiB\"\nseeds = [3, 1]\nalpha = 0.01\ntest = \"sign-flip\"\n" + parts,
 		"exclude = [{ norm.encoder = [\"ln\"], batch = 8 }]\n[base]\nnorm = { encoder = \"ln\" }\noptimizer.lr = 1\n[axes]\nnorm.encoder = [\"bn\", \"ln\"]\nbatch = [4, 8]",
 		axis2 + claimOn(`{ metric = "loss", greater = ["bn", "ln@untrained"] }, { metric = "loss", equivalent = ["bn", "ln"], margin = 1 }, { not_collapsed = ["ln"] }`) +
 			"paper = { value = 1, against = 2.5, unit = \"%\", where = \"here\" }",
+		axis2 + "[paper]\nwhere = \"here\"\nunit = \"%\"\nmetric = \"loss\"\nvalues = { bn = 1, ln = 2.5 }",
 	}
 	for _, name := range Shipped() {
 		text, err := shipped.ReadFile("studies/" + name + ".toml")
@@ -71,7 +72,8 @@ func TestSchema(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"quux = 1", "name = \"a b\"", "name = 5", "title = []", "seeds = 0", "seeds = [1, 1]", "seeds = \"5\"", "seeds = []", "alpha = 1",
+		"quux = 1", "name = \"a b\"", "name = 5", "title = []", "seeds = 0", "seeds = [1, 1]", "seeds = \"5\"", "seeds = []", "alpha = 1", "test = \"u\"",
+		"paper = 3", "[paper]\nwhere = \"a\"", "[paper]\nwhere = \"a\"\nunit = \"%\"\nmetric = \"foo\"\nvalues = {}", "[paper]\nwhere = \"a\"\nunit = \"%\"\nmetric = \"loss\"\nvalues = { base = \"a\" }",
 		"exclude = {}", "exclude = [{}]\n" + axis2, "exclude = [{ norm = [] }]\n" + axis2,
 		"zip = [[\"norm\"]]\n" + axis2, "zip = [\"norm\"]\n" + axis2, "expand = \"all\"\n" + axis2, "expand = \"leave_one_out\"\norder = 3\n" + axis2,
 		"timeout = 2", "timeout = \"2 hours\"", "memory = \"4\"", "memory = \"4 gigs\"",

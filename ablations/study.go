@@ -21,11 +21,13 @@ type Study struct {
 	Text   []byte   // the file's bytes
 	Sets   []string // overrides of the base, as given: "data.name=cifar10"
 	Alpha  float64  // level of the claims' tests, 0.05 unless the study says otherwise
+	Test   Test     // how comparisons are tested, T unless the study says otherwise
 	Seeds  []int
 	Axes   []Axis
 	Expand Expansion // which combinations of levels are cells
 	Cells  []Cell    // the axes' cells in file order, the baseline first, then the named cells
 	Claims []Claim
+	Paper  *PaperValues // what the paper found for some of the cells; nil if the study does not say
 
 	Trainer *Trainer // the study's own program; nil is the embedded trainer
 
@@ -152,6 +154,29 @@ type Claim struct {
 	Paper *Paper // what the paper found, or nil
 	All   []Part // the claim holds if every part holds
 	Line  int
+}
+
+// Test is how two cells are compared. A study chooses before it is run: who
+// chooses by the result has made several tests and reports one.
+type Test string
+
+// The tests.
+const (
+	T        Test = "t"         // paired by seed, t distribution (Student 1908)
+	SignFlip Test = "sign-flip" // paired by seed, exact: every sign of every difference is as likely (Fisher 1935)
+	Welch    Test = "welch"     // not paired, t distribution, unequal variances (Welch 1947)
+)
+
+// Tests lists the tests, the default first.
+var Tests = []Test{T, SignFlip, Welch}
+
+// PaperValues are what the paper found for cells of the study. They are quoted
+// beside what was measured here and enter no test.
+type PaperValues struct {
+	Metric string          // of ours that stands beside them
+	Unit   string          // of theirs: "top-1 %"
+	Where  string          // the source, with what it takes to understand the scale: "Table 2, ImageNet, 1000 epochs"
+	Values map[int]float64 // by position in Study.Cells
 }
 
 // Paper quotes the figure that a claim goes back to.
