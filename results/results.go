@@ -46,6 +46,7 @@ type Study struct {
 	Created time.Time // when it was first started
 	Started time.Time // when it was last started
 	Paused  bool      // whether its runs are not to start
+	Hash    string    // SHA-256 of name, text, overrides, cells and slots; of a study that is in a store
 }
 
 // Slot is the place of a run in a study.

@@ -15,7 +15,7 @@ import (
 // SaveStudy stores study and those of runs, the runs of its slots, that the
 // store does not have. A study that is there already, with the same slots, is
 // started again. Either way it becomes the newest. SaveStudy fills in ID,
-// Created, Started and Paused.
+// Created, Started, Paused and Hash.
 func (s *Store) SaveStudy(study *Study, runs []Run) error {
 	return s.write(func(tx *sql.Tx) error {
 		keys, err := saveRuns(tx, runs)
@@ -68,7 +68,7 @@ func saveStudy(tx *sql.Tx, study *Study, runs map[string]int64, now time.Time) e
 	if err != nil {
 		return fmt.Errorf("storing study %s: %w", study.Name, err)
 	}
-	study.Started = time.UnixMilli(now.UnixMilli())
+	study.Started, study.Hash = time.UnixMilli(now.UnixMilli()), hash(study)
 	if !fresh {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (s *Store) Outlines() ([]Study, error) {
 }
 
 func (s *Store) outlines(where string, args ...any) ([]Study, error) {
-	return collect(s.db, `SELECT key, name, text, sets, created, started, paused FROM studies `+where+` ORDER BY turn DESC`,
+	return collect(s.db, `SELECT key, name, text, sets, created, started, paused, hash FROM studies `+where+` ORDER BY turn DESC`,
 		scanStudy, args...)
 }
 
@@ -174,7 +174,7 @@ func (s *Store) studies(where string, args ...any) ([]Study, error) {
 
 func scanStudy(row *sql.Rows, st *Study) error {
 	var sets []byte
-	err := row.Scan(&st.ID, &st.Name, &st.Text, &sets, scanTime{&st.Created}, scanTime{&st.Started}, &st.Paused)
+	err := row.Scan(&st.ID, &st.Name, &st.Text, &sets, scanTime{&st.Created}, scanTime{&st.Started}, &st.Paused, &st.Hash)
 	if err != nil {
 		return err
 	}
