@@ -37,7 +37,7 @@ func cellNames(s *Study) string {
 }
 
 func TestShippedStudies(t *testing.T) {
-	if got, want := fmt.Sprint(Shipped()), "[predictor quick table2]"; got != want {
+	if got, want := fmt.Sprint(Shipped()), "[predictor quick table1 table2]"; got != want {
 		t.Errorf("shipped are %s, want %s", got, want)
 	}
 	for _, name := range Shipped() {
@@ -83,7 +83,7 @@ func TestQuick(t *testing.T) {
 func TestLoad(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"quik", `no shipped study is called "quik"; did you mean quick?`},
-		{"other", `no shipped study is called "other"; there are predictor, quick, table2.`},
+		{"other", `no shipped study is called "other"; there are predictor, quick, table1, table2.`},
 		{"no/such", "cannot read the study: open no/such"},
 		{"such.toml", "cannot read the study: open such.toml"},
 	} {
