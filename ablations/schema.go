@@ -38,7 +38,7 @@ func Schema() []byte {
 		"$defs":   defs,
 		"if":      object{"required": []string{"trainer"}},
 		"then":    study("freeSettings", "freeAxes", object{"type": "string", "pattern": `\S`}),
-		"else":    study("settings", "axes", object{"enum": metricNames()}),
+		"else":    study("settings", "axes", metricSchema()),
 	}
 	b, err := json.MarshalIndent(text, "", "  ")
 	if err != nil {
@@ -178,6 +178,19 @@ func claimSchema(metric object) object {
 		}
 		return nil
 	})
+}
+
+// metricSchema has the members of the spectrum in place of their family's name:
+// heads.out may be 65536.
+func metricSchema() object {
+	enum := slices.DeleteFunc(metricNames(), func(name string) bool {
+		_, ok := config.MetricByName(name)
+		return !ok
+	})
+	for _, rank := range config.SpectrumRanks(1 << 16) {
+		enum = append(enum, config.SpectrumName(rank))
+	}
+	return object{"enum": enum}
 }
 
 func paperSchema(metric object) object {

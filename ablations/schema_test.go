@@ -54,7 +54,7 @@ func TestSchema(t *testing.T) {
 		"", zipped, conditional, parts, axis2, ownStudy + ownTrainer, ownStudy + ownTrainer + ownKeys,
 		"expand = \"leave_one_out\"\norder = 2\ntimeout = \"1h30m\"\nmemory = \"1.5 GiB\"\nseeds = [3, 1]\nalpha = 0.01\ntest = \"sign-flip\"\n" + parts,
 		"exclude = [{ norm.encoder = [\"ln\"], batch = 8 }]\n[base]\nnorm = { encoder = \"ln\" }\noptimizer.lr = 1\n[axes]\nnorm.encoder = [\"bn\", \"ln\"]\nbatch = [4, 8]",
-		axis2 + claimOn(`{ metric = "loss", greater = ["bn", "ln@untrained"] }, { metric = "loss", equivalent = ["bn", "ln"], margin = 1 }, { not_collapsed = ["ln"] }`) +
+		axis2 + claimOn(`{ metric = "loss", greater = ["bn", "ln@untrained"] }, { metric = "z_spectrum_48", equivalent = ["bn", "ln"], margin = 1 }, { not_collapsed = ["ln"] }`) +
 			"paper = { value = 1, against = 2.5, unit = \"%\", where = \"here\" }",
 		axis2 + "[paper]\nwhere = \"here\"\nunit = \"%\"\nmetric = \"loss\"\nvalues = { bn = 1, ln = 2.5 }",
 	}
@@ -83,7 +83,8 @@ func TestSchema(t *testing.T) {
 		"[cells]\nx = { bacth = 1 }", "[cells]\nx = 1",
 		axis2 + "[[when]]\nset = { batch = 8 }", axis2 + "[[when]]\nmatch = { norm = \"ln\" }", axis2 + "[[when]]\nmatch = { norm = \"ln\" }\nset = { bacth = 8 }", axis2 + "[[when]]\nmatch = { norm = \"ln\" }\nvary = \"norm\"",
 		"[[claims]]\nid = \"a\"", claimOn(""), claimOn(`{ collapsed = [] }`), claimOn(`{ colapsed = ["base"] }`), claimOn(`{ collapsed = ["base"], by = 1 }`),
-		axis2 + claimOn(`{ metric = "foo", greater = ["bn", "ln"] }`), axis2 + claimOn(`{ metric = "loss", greater = ["bn"] }`), axis2 + claimOn(`{ metric = "loss", equivalent = ["bn", "ln"] }`),
+		axis2 + claimOn(`{ metric = "foo", greater = ["bn", "ln"] }`), axis2 + claimOn(`{ metric = "z_spectrum_5", greater = ["bn", "ln"] }`),
+		axis2 + claimOn(`{ metric = "z_spectrum_K", greater = ["bn", "ln"] }`), axis2 + claimOn(`{ metric = "loss", greater = ["bn"] }`), axis2 + claimOn(`{ metric = "loss", equivalent = ["bn", "ln"] }`),
 		claimOn(`{ collapsed = ["base"] }`) + "paper = { value = 1 }",
 		"[trainer]", "[trainer]\ncommand = \"x\"", "[trainer]\ncommand = []", "[trainer]\ncommand = [\"x\"]\nfile = []", "[trainer]\ncommand = [\"x\"]\nkeys = { a = \"number\" }",
 		"[trainer]\ncommand = [\"x\"]\n[base]\na = [1]",

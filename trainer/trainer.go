@@ -20,7 +20,10 @@ import (
 )
 
 // Version numbers what a run computes. It is part of every run's identity:
-// raise it when equal configurations no longer give equal numbers.
+// raise it when equal configurations no longer give equal numbers. A metric that
+// comes to those that there are, as the spectrum did under version 2, changes no
+// number: runs that were done without it stay as good as they were, and whoever
+// shows it says which of them lack it.
 const Version = "2"
 
 // Outcome is how a run ended.
@@ -372,6 +375,7 @@ func (r *run) look(ctx context.Context) error {
 	values["knn_top1"] = probe.KNN(r.features(train, r.set.Train, bank), r.features(test, r.set.Test, images))
 	zStd := append(slices.Clone(r.zStd), projection.Std)
 	if r.done == 0 || r.ends(zStd) {
+		reportSpectrum(values, projection.Spectrum)
 		if err := r.evaluate(ctx, train, test, values); err != nil {
 			return err
 		}
@@ -421,6 +425,14 @@ func report(values map[string]float64, prefix string, g probe.Geometry) {
 	values[prefix+"_cosine"] = g.Cosine
 	values[prefix+"_rankme"] = g.RankMe
 	values[prefix+"_uniformity"] = g.Uniformity
+}
+
+// reportSpectrum adds the projection's spectrum, which is thinned out, to
+// values.
+func reportSpectrum(values map[string]float64, spectrum []float64) {
+	for _, rank := range config.SpectrumRanks(len(spectrum)) {
+		values[config.SpectrumName(rank)] = spectrum[rank-1]
+	}
 }
 
 // complete replaces absent hooks with ones that do nothing.

@@ -3,9 +3,11 @@
 package words
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Plural counts things: "1 run", "2 runs".
@@ -35,6 +37,24 @@ func Quote(arg string) string {
 		return arg
 	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// Duration writes a time in two units at most: "1.5 s", "2 min 05 s".
+func Duration(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %02d s", s/60, s%60)
+	}
+	m := (s + 30) / 60
+	if m < 48*60 {
+		return fmt.Sprintf("%d h %02d min", m/60, m%60)
+	}
+	return fmt.Sprintf("%d d %02d h", m/1440, m%1440/60)
 }
 
 // Bytes writes an amount of memory: "512 MiB", "1.5 GiB".

@@ -1,6 +1,9 @@
 package words
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestQuote(t *testing.T) {
 	for arg, want := range map[string]string{"epochs=1": "epochs=1", "a b": "'a b'", "it's": `'it'\''s'`, "": "''"} {
@@ -28,6 +31,21 @@ func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1000: "1000 B", 1023 << 10: "1023 KiB", 512 << 20: "512 MiB", 3 << 29: "1.5 GiB", 1500e6: "1.397 GiB", 1 << 50: "1024 TiB"} {
 		if got := Bytes(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                       "0.0 s",
+		1234 * time.Millisecond: "1.2 s",
+		59 * time.Second:        "59 s",
+		61 * time.Second:        "1 min 01 s",
+		3*time.Hour + 29*time.Minute + 31*time.Second: "3 h 30 min",
+		50 * time.Hour: "2 d 02 h",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("Duration(%d) = %q, want %q", d, got, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package probe
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -14,6 +15,12 @@ type Geometry struct {
 	Cosine     float64 // mean cosine between different images: 1 collapsed
 	RankMe     float64 // exp of the entropy of the singular values, uncentred: 1 collapsed, at most min(n, d)
 	Uniformity float64 // log mean exp(-2 |x - y|^2) over pairs of normalized outputs: 0 collapsed, near -4 uniform
+
+	// Spectrum holds the d singular values that RankMe is made of, the largest
+	// first, over the root of the sum of their squares, which leaves a share of
+	// the outputs' length to each: all zeros if the outputs are. It is nil
+	// where the decomposition fails.
+	Spectrum []float64
 }
 
 // Measure computes the geometry of outputs [n, d], n at least 2.
@@ -29,7 +36,8 @@ func Measure(outputs []float32, d int) Geometry {
 	}
 	unit := normalized(raw, d)
 	std, cosine := spread(unit, n, d)
-	return Geometry{Std: std, Cosine: cosine, RankMe: rankMe(raw, n, d), Uniformity: uniformity(unit, n, d)}
+	values := singularValues(raw, n, d)
+	return Geometry{Std: std, Cosine: cosine, RankMe: rankMe(values), Uniformity: uniformity(unit, n, d), Spectrum: shares(values)}
 }
 
 // normalized divides each row by its length; a zero row stays zero.
@@ -85,32 +93,59 @@ func uniformity(unit []float64, n, d int) float64 {
 	return math.Log(2 * sum / (float64(n) * float64(n-1)))
 }
 
-// rankEps keeps the entropy of a vanished singular value finite.
-const rankEps = 1e-7
-
-// rankMe takes the singular values from the d x d Gram matrix, whose
-// eigenvalues are their squares.
-func rankMe(x []float64, n, d int) float64 {
+// singularValues returns those of x [n, d], neither centred nor normalized, d
+// of them, the smallest first; nil where that fails. They come from the d x d
+// Gram matrix, whose eigenvalues are their squares.
+func singularValues(x []float64, n, d int) []float64 {
 	m := mat.NewDense(n, d, x)
 	var gram mat.SymDense
 	gram.SymOuterK(1, m.T())
 	var eigen mat.EigenSym
 	if !eigen.Factorize(&gram, false) {
-		return math.NaN()
+		return nil
 	}
 	values := eigen.Values(nil)
-	sum := 0.0
 	for i, v := range values {
 		values[i] = math.Sqrt(max(v, 0))
-		sum += values[i]
+	}
+	return values
+}
+
+// rankEps keeps the entropy of a vanished singular value finite.
+const rankEps = 1e-7
+
+// rankMe is the effective rank of outputs with these singular values.
+func rankMe(singular []float64) float64 {
+	if singular == nil {
+		return math.NaN()
+	}
+	sum := 0.0
+	for _, s := range singular {
+		sum += s
 	}
 	if sum == 0 {
 		return 0
 	}
 	entropy := 0.0
-	for _, s := range values {
+	for _, s := range singular {
 		p := s/sum + rankEps
 		entropy -= p * math.Log(p)
 	}
 	return math.Exp(entropy)
+}
+
+// shares turns ascending singular values into Geometry.Spectrum.
+func shares(singular []float64) []float64 {
+	squares := 0.0
+	for _, s := range singular {
+		squares += s * s
+	}
+	spectrum := slices.Clone(singular)
+	slices.Reverse(spectrum)
+	for i := range spectrum {
+		if squares > 0 {
+			spectrum[i] /= math.Sqrt(squares)
+		}
+	}
+	return spectrum
 }

@@ -66,6 +66,41 @@ func TestGeometryOfKnownOutputs(t *testing.T) {
 	within("zero outputs", Measure(make([]float32, n*d), d).Std, 0, 0)
 }
 
+// The spectrum is that of the outputs as they are: their lengths count, and
+// their mean is not taken off.
+func TestSpectrum(t *testing.T) {
+	scaled := make([]float32, 0, 3*4)
+	for i, length := range []float32{2, -6, 3} {
+		row := make([]float32, 4)
+		row[i] = length
+		scaled = append(scaled, row...)
+	}
+	for _, c := range []struct {
+		name    string
+		outputs []float32
+		want    []float64
+	}{
+		{"orthogonal rows", scaled, []float64{6. / 7, 3. / 7, 2. / 7, 0}},
+		{"one point", []float32{3, 4, 0, 0, 3, 4, 0, 0}, []float64{1, 0, 0, 0}},
+		{"nothing", make([]float32, 8), []float64{0, 0, 0, 0}},
+	} {
+		got := Measure(c.outputs, 4).Spectrum
+		if !floats.EqualApprox(got, c.want, 1e-7) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	// RankMe is a function of it.
+	train, _ := clusters(7, 50, 8, 5, 1)
+	g := Measure(train.X, train.Dim)
+	sum, entropy := floats.Sum(g.Spectrum), 0.0
+	for _, s := range g.Spectrum {
+		entropy -= (s/sum + rankEps) * math.Log(s/sum+rankEps)
+	}
+	if got := math.Exp(entropy); math.Abs(got-g.RankMe) > 1e-9*got || len(g.Spectrum) != train.Dim {
+		t.Errorf("the spectrum's rank is %v, RankMe %v", got, g.RankMe)
+	}
+}
+
 func TestKNN(t *testing.T) {
 	train, test := clusters(7, 600, 8, 5, 0.2)
 	if got := KNN(train, train); got < 95 {
