@@ -42,15 +42,17 @@ func (s *Store) Versions(study *Study) ([]Version, error) {
 	return versions, s.explain(err)
 }
 
-// FirstResults returns when the first result of each run of study was recorded,
-// by run ID. Runs that never had one are left out; a run that is done again
-// had a result all the same.
+// FirstResults returns when each run of study had its first result, by run ID:
+// when its attempt told its last, by the clock of its machine, or, should that
+// come first, when it was recorded here, which for runs of another store is
+// later. Runs that never had a result are left out; one that is done again had
+// it all the same.
 func (s *Store) FirstResults(study *Study) (map[string]time.Time, error) {
 	type first struct {
 		id string
 		at time.Time
 	}
-	firsts, err := collect(s.db, `SELECT r.id, min(a.ended) FROM attempts AS a JOIN runs AS r ON r.key = a.run
+	firsts, err := collect(s.db, `SELECT r.id, min(min(a.ended, ifnull(a.active, a.ended))) FROM attempts AS a JOIN runs AS r ON r.key = a.run
 		WHERE a.outcome IN ('completed', 'collapsed', 'never_separated', 'diverged')
 		AND a.run IN (SELECT run FROM study_slots WHERE study = ?) GROUP BY a.run`,
 		func(row *sql.Rows, f *first) error { return row.Scan(&f.id, scanTime{&f.at}) }, study.ID)

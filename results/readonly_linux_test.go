@@ -1,6 +1,7 @@
 package results
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -140,6 +141,42 @@ func TestReaderWithoutRightsBesideAHead(t *testing.T) {
 		begin(t, s, "aa01", 1)
 		if r := getRun(t, ro, "aa01"); !r.Running {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Somebody who may write begins to, after a reader without that right has opened
+// the store as one that nobody writes to.
+func TestWatchOfAReadOnlyFolder(t *testing.T) {
+	s := newStore(t)
+	study, runs := sample("s")
+	save(t, s, study, runs)
+	s.Close()
+	readOnlyDir(t, s.dir)
+	asOrdinaryUser(t, func() {
+		ro, err := OpenReadOnly(s.dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer ro.Close()
+		w, err := ro.Watch()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer w.Close()
+		if changed, err := w.Changed(); changed || err != nil {
+			t.Errorf("changed: %v, %v", changed, err)
+		}
+		if err := os.Chmod(s.dir, 0o777); err != nil {
+			t.Error(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, fileName+"-wal"), []byte("changes"), 0o666); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.Changed(); !errors.Is(err, ErrReplaced) {
+			t.Errorf("with a log of changes: %v", err)
 		}
 	})
 }

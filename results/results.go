@@ -27,6 +27,17 @@ func (o Outcome) IsResult() bool {
 	return o == Completed || o == Collapsed || o == NeverSeparated || o == Diverged
 }
 
+// Words is the outcome as people read it.
+func (o Outcome) Words() string {
+	switch o {
+	case NeverSeparated:
+		return "never separated"
+	case TimedOut:
+		return "timed out"
+	}
+	return string(o)
+}
+
 // Outcomes lists the outcomes in the order in which they are counted up:
 // results first.
 var Outcomes = []Outcome{Completed, Collapsed, NeverSeparated, Diverged, Failed, Cancelled, TimedOut}

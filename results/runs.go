@@ -90,15 +90,36 @@ func (s *Store) Attempts(runID string) ([]Attempt, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	attempts, err := collect(s.db, `SELECT number, state, ifnull(outcome, ''), reason, started, active, ended,
-		ifnull(resume_step, 0), ifnull(version, ''), ifnull(kernels, ''), ifnull(cpu, ''), ifnull(host, ''), ifnull(pid, 0),
-		offset, next_seq, ifnull(damage, '') FROM attempts WHERE run = ? ORDER BY number`, scanAttempt, key)
+	attempts, err := collect(s.db, `SELECT `+attemptColumns+` FROM attempts WHERE run = ? ORDER BY number`, scanAttempt, key)
 	return attempts, s.explain(err)
 }
 
-func scanAttempt(row *sql.Rows, a *Attempt) error {
-	return row.Scan(&a.Number, &a.State, &a.Outcome, &a.Reason, scanTime{&a.Started}, scanTime{&a.Active}, scanTime{&a.Ended},
-		&a.ResumeStep, &a.Version, &a.Kernels, &a.CPU, &a.Host, &a.PID, &a.Offset, &a.NextSeq, &a.Damage)
+// AttemptsOf returns the attempts at all runs of study by the run's ID, the
+// oldest first.
+func (s *Store) AttemptsOf(study *Study) (map[string][]Attempt, error) {
+	byID := make(map[string][]Attempt)
+	_, err := collect(s.db, `SELECT `+attemptColumns+`, id FROM runs JOIN attempts ON run = key
+		WHERE key IN (SELECT run FROM study_slots WHERE study = ?) ORDER BY run, number`,
+		func(row *sql.Rows, _ *struct{}) error {
+			var a Attempt
+			var id string
+			err := row.Scan(append(a.columns(), &id)...)
+			byID[id] = append(byID[id], a)
+			return err
+		}, study.ID)
+	return byID, s.explain(err)
+}
+
+const attemptColumns = `number, state, ifnull(attempts.outcome, ''), attempts.reason, started, attempts.active, ended,
+	ifnull(resume_step, 0), ifnull(version, ''), ifnull(kernels, ''), ifnull(cpu, ''), ifnull(host, ''), ifnull(pid, 0),
+	offset, next_seq, ifnull(damage, '')`
+
+func scanAttempt(row *sql.Rows, a *Attempt) error { return row.Scan(a.columns()...) }
+
+// columns are where attemptColumns go.
+func (a *Attempt) columns() []any {
+	return []any{&a.Number, &a.State, &a.Outcome, &a.Reason, scanTime{&a.Started}, scanTime{&a.Active}, scanTime{&a.Ended},
+		&a.ResumeStep, &a.Version, &a.Kernels, &a.CPU, &a.Host, &a.PID, &a.Offset, &a.NextSeq, &a.Damage}
 }
 
 // Events returns what all attempts at a run had to tell, in the order in which

@@ -12,6 +12,11 @@ type querier interface {
 	Query(query string, args ...any) (*sql.Rows, error)
 }
 
+// stmt is a prepared statement as collect's querier, whatever its text.
+type stmt struct{ *sql.Stmt }
+
+func (s stmt) Query(_ string, args ...any) (*sql.Rows, error) { return s.Stmt.Query(args...) }
+
 // collect returns what scan fills in from each row of a query.
 func collect[T any](q querier, query string, scan func(*sql.Rows, *T) error, args ...any) ([]T, error) {
 	rows, err := q.Query(query, args...)

@@ -40,6 +40,7 @@ type Store struct {
 	dir      string
 	uri      string // of the database, with SQLite's query parameters
 	readOnly bool
+	head     bool             // opened by Open
 	writing  sync.Mutex       // SQLite has one writer; waiting here is cheaper than there
 	now      func() time.Time // a test's clock
 }
@@ -61,6 +62,7 @@ func Open(dir string) (*Store, error) {
 		s.db.Close()
 		return nil, err
 	}
+	s.head = true
 	return s, nil
 }
 
@@ -139,6 +141,12 @@ const writing = "_txlock=immediate&_foreign_keys=on"
 
 // Close closes the store.
 func (s *Store) Close() error {
+	if s.head {
+		// SQLite empties its log of changes when the last one closes the database.
+		// That may be a reader, who cannot, and would leave a store that is not
+		// whole without its log. If somebody reads just now, the next head does it.
+		s.db.Exec("PRAGMA busy_timeout = 1000; PRAGMA wal_checkpoint(TRUNCATE)")
+	}
 	return s.db.Close()
 }
 
