@@ -10,13 +10,16 @@ import (
 const studyFile = "study.toml"
 
 // hereCommands are the lines that make the report again from its store.
-func (r *Report) hereCommands() []string {
-	lines := r.commands("")
+func (r *Report) hereCommands() []string { return r.here(r.commands("")) }
+
+// here adds the report's store to commands, if it is not the usual one.
+func (r *Report) here(commands []string) []string {
 	if r.Store == "" {
-		return lines
+		return commands
 	}
-	for i := range lines {
-		lines[i] += " --store " + words.Quote(r.Store)
+	var lines []string
+	for _, c := range commands {
+		lines = append(lines, c+" --store "+words.Quote(r.Store))
 	}
 	return lines
 }

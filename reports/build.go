@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"ablate/ablations"
 	"ablate/results"
@@ -13,9 +14,11 @@ import (
 // source is what a report reads of the store.
 type source interface {
 	Runs(study *results.Study) (map[string]results.Run, error)
-	Attempts(runID string) ([]results.Attempt, error)
+	Versions(study *results.Study) ([]results.Version, error)
+	FirstResults(study *results.Study) (map[string]time.Time, error)
+	AttemptsOf(study *results.Study) (map[string][]results.Attempt, error)
 	Ends(runIDs []string) (map[string]map[string]results.Ends, error)
-	Series(runID, metric string) ([]results.Point, error)
+	Curves(metric string, runIDs []string, most int) (results.Curves, error)
 }
 
 // Build reads a study's results from the store. The study is read as it was
@@ -47,9 +50,19 @@ func build(store source, stored *results.Study) (*Report, error) {
 		return nil, err
 	}
 	r := newReport(study, runs)
-	r.series = store.Series
+	r.curves = store.Curves
 	r.shipped = isShipped(stored)
-	return r, r.addProvenance(store, found, ids)
+	r.Identity = stored.Hash
+	if err := r.addProvenance(store, stored, found, ids); err != nil {
+		return nil, err
+	}
+	r.warnOfMixtures()
+	past, err := historyOf(store, stored, study)
+	if err != nil {
+		return nil, err
+	}
+	r.tell(past)
+	return r, nil
 }
 
 // inPlace lays out the runs by the study's cells and seeds. A place without a
@@ -71,13 +84,29 @@ func inPlace(study *ablations.Study, stored *results.Study, found map[string]res
 		f := found[slot.RunID]
 		place := &runs[cell][seed]
 		place.id, place.outcome, place.reason = slot.RunID, f.Outcome, f.Reason
+		place.dataset, place.trainer, place.seconds = f.Dataset, f.Trainer, f.Seconds
 		place.stopped, place.steps = stoppedAt(f), f.Steps
 		place.metrics = map[string]ends{}
 		for name, e := range metrics[slot.RunID] {
 			place.metrics[name] = endsOf(e, f.Steps)
 		}
 	}
-	return runs, nil
+	return runs, noRunTwice(study, runs)
+}
+
+// noRunTwice refuses a cell in which one run stands for two seeds: it would be
+// counted twice, and make the spread look smaller than it is.
+func noRunTwice(study *ablations.Study, runs [][]run) error {
+	for i, row := range runs {
+		seeds := map[string]int{}
+		for _, run := range row {
+			if first, twice := seeds[run.id]; twice && run.id != "" {
+				return fmt.Errorf("run %s stands for seeds %d and %d of cell %s; one run is one value, and is not counted twice", run.id, first, run.seed, study.Cells[i].Name)
+			}
+			seeds[run.id] = run.seed
+		}
+	}
+	return nil
 }
 
 // stoppedAt is the step at which a run that collapsed was stopped early, 0 if it
@@ -92,7 +121,7 @@ func stoppedAt(r results.Run) int64 {
 // endsOf reads a metric's value at step 0 and at the end; a metric that was
 // only reported at step 0 of a longer run has none at the end.
 func endsOf(e results.Ends, steps int64) ends {
-	both := ends{math.NaN(), math.NaN()}
+	both := ends{untrained: math.NaN(), final: math.NaN(), last: e.Last.Step}
 	if e.First.Step == 0 {
 		both.untrained = e.First.Value
 	}
@@ -112,7 +141,11 @@ func isShipped(stored *results.Study) bool {
 }
 
 // addProvenance counts what made the results: the attempts whose points count.
-func (r *Report) addProvenance(store source, found map[string]results.Run, ids []string) error {
+func (r *Report) addProvenance(store source, stored *results.Study, found map[string]results.Run, ids []string) error {
+	attempts, err := store.AttemptsOf(stored)
+	if err != nil {
+		return err
+	}
 	var datasets, trainers, versions, kernels, cpus []string
 	for _, id := range ids {
 		if !found[id].Outcome.IsResult() {
@@ -120,11 +153,7 @@ func (r *Report) addProvenance(store source, found map[string]results.Run, ids [
 		}
 		datasets = append(datasets, found[id].Dataset)
 		trainers = append(trainers, found[id].Trainer)
-		attempts, err := store.Attempts(id)
-		if err != nil {
-			return err
-		}
-		for _, a := range counting(attempts) {
+		for _, a := range counting(attempts[id]) {
 			versions = append(versions, a.Version)
 			kernels = append(kernels, a.Kernels)
 			cpus = append(cpus, a.CPU)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ablate/ablations"
 	"ablate/results"
@@ -36,7 +37,20 @@ all  = [{ metric = "linear_top1", greater = ["bn", "bn@untrained"], by = 1.0 }, 
 // a run for which it returns "" stays open.
 func storeOf(t *testing.T, text string, write func(cell string, seed int, w *journal.Writer) results.Outcome) (*results.Store, *results.Study) {
 	t.Helper()
-	study, err := ablations.Parse("norms.toml", []byte(text), []string{"epochs=2"})
+	store, err := results.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	stored, runs := saveStudy(t, store, text, "epochs=2")
+	runAll(t, store, runs, write)
+	return store, stored
+}
+
+// saveStudy saves a study whose runs are called by cell and seed.
+func saveStudy(t *testing.T, store *results.Store, text string, sets ...string) (*results.Study, []results.Run) {
+	t.Helper()
+	study, err := ablations.Parse("norms.toml", []byte(text), sets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,14 +64,15 @@ func storeOf(t *testing.T, text string, write func(cell string, seed int, w *jou
 			runs = append(runs, results.Run{ID: id, Cell: c.Name, Seed: seed, Config: []byte("{}"), Dataset: "d0", Trainer: "trainer-1"})
 		}
 	}
-	store, err := results.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
 	if err := store.SaveStudy(stored, runs); err != nil {
 		t.Fatal(err)
 	}
+	return stored, runs
+}
+
+// runAll makes one attempt at each of the runs.
+func runAll(t *testing.T, store *results.Store, runs []results.Run, write func(cell string, seed int, w *journal.Writer) results.Outcome) {
+	t.Helper()
 	for _, r := range runs {
 		path := filepath.Join(t.TempDir(), "journal.jsonl")
 		w, err := journal.Create(path)
@@ -80,7 +95,6 @@ func storeOf(t *testing.T, text string, write func(cell string, seed int, w *jou
 			}
 		}
 	}
-	return store, stored
 }
 
 // journalOf writes what a run of 20 steps with a probe every 10 reports.
@@ -91,7 +105,7 @@ func journalOf(t *testing.T, w *journal.Writer, kernels string, start, end, z fl
 			t.Fatal(err)
 		}
 	}
-	write(journal.Line{Kind: journal.Start, Time: 1, Start: &journal.StartInfo{Steps: 20, Version: "v1", Kernels: kernels, CPU: "cpu"}})
+	write(journal.Line{Kind: journal.Start, Time: time.Now().UnixMilli(), Start: &journal.StartInfo{Steps: 20, Version: "v1", Kernels: kernels, CPU: "cpu"}})
 	for step := range 21 {
 		m := map[string]journal.Value{}
 		if step > 0 {
@@ -236,10 +250,10 @@ func TestEndsOf(t *testing.T) {
 		steps int64
 		want  ends
 	}{
-		{at(0, 10), 10, ends{1, 2}},
-		{at(1, 10), 10, ends{nan, 2}},
-		{at(0, 0), 10, ends{1, nan}},
-		{at(0, 0), 0, ends{1, 2}},
+		{at(0, 10), 10, ends{1, 2, 10}},
+		{at(1, 10), 10, ends{nan, 2, 10}},
+		{at(0, 0), 10, ends{1, nan, 0}},
+		{at(0, 0), 0, ends{1, 2, 0}},
 	} {
 		if got := endsOf(c.e, c.steps); fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%+v of %d steps: %v, want %v", c.e, c.steps, got, c.want)

@@ -15,13 +15,27 @@ const untrainedSuffix = "_untrained"
 // newReport sums up runs, which are given by cell and, in the order of
 // study.Seeds, by seed.
 func newReport(study *ablations.Study, runs [][]run) *Report {
+	r := judged(study, runs)
+	r.advise(study)
+	r.Provenance.Data = dataOf(study)
+	r.warnOfRuns()
+	return r
+}
+
+// judged compares the cells and decides the claims.
+func judged(study *ablations.Study, runs [][]run) *Report {
 	r := &Report{
 		Name: study.Name, Title: study.Title, Source: study.Source, Sets: study.Sets,
-		Alpha: study.Alpha, Seeds: study.Seeds,
-		text: study.Text,
+		Alpha: study.Alpha, Test: testOf(study), Seeds: study.Seeds, Paper: study.Paper,
+		study: study, text: study.Text, looks: looks(study),
 	}
 	for i, c := range study.Cells {
 		r.Cells = append(r.Cells, r.sumUp(study, c, runs[i]))
+		if study.Paper != nil {
+			if value, ok := study.Paper.Values[i]; ok {
+				r.Cells[i].Paper = Number(value)
+			}
+		}
 	}
 	r.Metric = mainMetric(study, r.Cells)
 	if study.Trainer != nil {
@@ -31,15 +45,18 @@ func newReport(study *ablations.Study, runs [][]run) *Report {
 			r.Metric = r.own[0]
 		}
 	}
+	for i := range r.Cells {
+		r.Cells[i].Refused = r.Cells[i].metric(r.Metric).Refused
+	}
 	r.compareToBaseline()
+	r.compareCollapse()
 	r.flagLowRank()
 	r.judge(study)
-	r.Provenance.Data = dataOf(study)
 	return r
 }
 
 func (r *Report) sumUp(study *ablations.Study, c ablations.Cell, runs []run) Cell {
-	cell := Cell{Name: c.Name, Seeds: study.Seeds, Metrics: map[string]Metric{}, runs: runs}
+	cell := Cell{Name: c.Name, Seeds: study.Seeds, Metrics: map[string]Metric{}, Paper: unknown, runs: runs}
 	if c.Levels != nil {
 		cell.Levels = map[string]string{}
 		for i, level := range c.Levels {
@@ -101,6 +118,9 @@ func (r *Report) metric(runs []run, name string, untrained bool) Metric {
 	for _, v := range values {
 		m.Values = append(m.Values, Number(v))
 	}
+	if m.Refused = refusal(runs, name); m.Refused != "" && !untrained {
+		m.Mean, m.Low, m.High = unknown, Number(math.Inf(-1)), Number(math.Inf(1))
+	}
 	return m
 }
 
@@ -161,23 +181,10 @@ func (r *Report) compareToBaseline() {
 	if r.Metric == "" {
 		return
 	}
-	baseline := valuesOf(r.Cells[0].runs, r.Metric, false)
 	var p []float64
 	for i := range r.Cells[1:] {
-		cell := &r.Cells[i+1]
-		e, welch := difference(valuesOf(cell.runs, r.Metric, false), baseline)
-		d := &Difference{Estimate: unknown, N: e.N, Welch: welch}
-		if e.N > 0 {
-			d.Estimate = Number(e.Mean)
-		}
-		low, high := e.Interval(1 - r.Alpha)
-		d.Low, d.High = Number(low), Number(high)
-		d.P = unknown
-		if e.HasSpread() {
-			d.P = Number(e.PDiffers())
-		}
-		p = append(p, float64(d.P))
-		cell.Difference = d
+		r.Cells[i+1].Difference = r.differenceTo(i + 1)
+		p = append(p, float64(r.Cells[i+1].Difference.P))
 	}
 	adjusted, _ := stats.Holm(p, r.Alpha)
 	for i, cell := range r.Cells[1:] {
@@ -187,16 +194,66 @@ func (r *Report) compareToBaseline() {
 	}
 }
 
-// difference estimates mean(first) - mean(second), paired by seed unless fewer
-// than two seeds have both values and Welch's test can say more.
-func difference(first, second []float64) (e stats.Estimate, welch bool) {
-	if e = stats.Paired(first, second); e.N >= 2 {
-		return e, false
+// differenceTo is that of one cell to the baseline, before Holm.
+func (r *Report) differenceTo(cell int) *Difference {
+	d := &Difference{Estimate: unknown, Low: Number(math.Inf(-1)), High: Number(math.Inf(1)), P: unknown, T: unknown, SignFlip: unknown, Correlation: unknown}
+	if r.refused([]int{cell, 0}, r.Metric) != "" {
+		return d
 	}
-	if w := stats.Welch(first, second); w.N >= 2 || e.N == 0 && w.N > 0 {
-		return w, true
+	first, second := valuesOf(r.Cells[cell].runs, r.Metric, false), valuesOf(r.Cells[0].runs, r.Metric, false)
+	c := stats.Compare(stats.Method(r.Test), first, second)
+	d.N, d.Welch = c.N, c.Method == stats.ByWelch
+	if c.N > 0 {
+		d.Estimate = Number(c.Mean)
 	}
-	return e, false
+	low, high := c.Interval(1 - r.Alpha)
+	d.Low, d.High = Number(low), Number(high)
+	if c.HasSpread() {
+		d.P = Number(c.PDiffers())
+	}
+	if d.Welch {
+		return d
+	}
+	if t := stats.Paired(first, second); t.HasSpread() {
+		d.T = Number(t.PDiffers())
+	}
+	if flips := stats.Flips(first, second); flips.HasSpread() {
+		d.SignFlip = Number(flips.PDiffers())
+	}
+	if pairing := stats.Pair(first, second, 1-r.Alpha); pairing.Known {
+		d.Correlation = Number(pairing.Correlation)
+	}
+	return d
+}
+
+// compareCollapse counts the collapsed runs of every cell and compares them with
+// the baseline's, with Holm's correction over the table.
+func (r *Report) compareCollapse() {
+	var p []float64
+	for i := range r.Cells {
+		t := tallyOf(r.Cells[i : i+1])
+		c := Collapse{K: t.collapsed, N: t.results, P: unknown}
+		c.Low, c.High = r.shareInterval(t)
+		r.Cells[i].Collapse = c
+		if baseline := r.Cells[0].Collapse; i > 0 {
+			p = append(p, stats.Fisher(c.K, c.N, baseline.K, baseline.N))
+		}
+	}
+	adjusted, _ := stats.Holm(p, r.Alpha)
+	for i := range adjusted {
+		if r.Cells[i+1].Collapse.N > 0 && r.Cells[0].Collapse.N > 0 {
+			r.Cells[i+1].Collapse.P = Number(adjusted[i])
+		}
+	}
+}
+
+// shareInterval is that of the share of runs that collapsed.
+func (r *Report) shareInterval(t tally) (low, high Number) {
+	if t.results == 0 {
+		return unknown, unknown
+	}
+	l, h := stats.ShareInterval(t.collapsed, t.results, 1-r.Alpha)
+	return Number(l), Number(h)
 }
 
 // lowRank is the share of the baseline's effective rank under which a cell

@@ -2,11 +2,13 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ablate/ablations"
+	"ablate/reports/table"
 )
 
 // components are the parts of a network of which it is measured whether their
@@ -56,23 +58,25 @@ const dependenceTitle = "Depends on the batch"
 
 // dependenceTable says for every cell and component whether outputs depend on
 // the other images of the batch. It is false if no run measured that.
-func (r *Report) dependenceTable() (t table, ok bool) {
-	names, seeds := column{head: "cell", left: true}, column{head: "n"}
+func (r *Report) dependenceTable() (t table.Table, ok bool) {
+	t.Name, t.Title = "dependence", dependenceTitle
+	names, seeds := table.Column{Head: "cell", Left: true}, table.Column{Head: "n"}
 	for _, c := range r.Cells {
 		_, n := c.dependent()
-		names.cells, seeds.cells = append(names.cells, c.Name), append(seeds.cells, fmt.Sprint(n))
+		names.Cells = append(names.Cells, c.Name)
+		seeds.Cells, seeds.Values = append(seeds.Cells, fmt.Sprint(n)), append(seeds.Values, float64(n))
 	}
-	t.columns = append(t.columns, names)
+	t.Columns = append(t.Columns, names)
 	for _, component := range components {
 		if column, known := r.dependenceColumn(component); known {
-			t.columns = append(t.columns, column)
+			t.Columns = append(t.Columns, column)
 		}
 	}
-	if len(t.columns) == 1 {
-		return table{}, false
+	if len(t.Columns) == 1 {
+		return table.Table{}, false
 	}
-	t.columns = append(t.columns, seeds)
-	t.general = []string{
+	t.Columns = append(t.Columns, seeds)
+	t.General = []string{
 		"the largest derivative of a component's output for one image, along one random direction, by its input for another image of " +
 			"the batch: in training mode, after the last step, over n seeds; no = exactly 0 in all of them: no batch statistics",
 	}
@@ -80,12 +84,16 @@ func (r *Report) dependenceTable() (t table, ok bool) {
 }
 
 // dependenceColumn is false if no run measured the component.
-func (r *Report) dependenceColumn(component string) (col column, known bool) {
-	col = column{head: component, left: true}
+func (r *Report) dependenceColumn(component string) (col table.Column, known bool) {
+	col = table.Column{Head: component, Left: true}
 	for _, c := range r.Cells {
 		d := c.dependence(component)
 		known = known || d.N > 0
-		col.cells = append(col.cells, d.String())
+		value := math.NaN()
+		if d.N > 0 {
+			value = float64(d.Largest)
+		}
+		col.Cells, col.Values = append(col.Cells, d.String()), append(col.Values, value)
 	}
 	return col, known
 }
@@ -94,7 +102,7 @@ func (r *Report) dependenceColumn(component string) (col column, known bool) {
 func (d Dependence) String() string {
 	switch {
 	case d.N == 0:
-		return nothing
+		return table.Nothing
 	case !d.depends():
 		return "no (0)"
 	}

@@ -40,13 +40,13 @@ func TestNothingMeasuredOfTheBatch(t *testing.T) {
 func TestDependenceOfSomeRuns(t *testing.T) {
 	study, runs := fixture(1, 2)
 	const bn, none, gnws = 0, 2, 4
-	runs[gnws][0].metrics["projector_batch_dependence"] = ends{0, 1.5e-9} // however little
+	runs[gnws][0].metrics["projector_batch_dependence"] = ends{untrained: 0, final: 1.5e-9} // however little
 	clear(runs[none][0].metrics)
 	clear(runs[none][1].metrics)
 	delete(runs[gnws][1].metrics, "encoder_batch_dependence")
 	delete(runs[gnws][1].metrics, "projector_batch_dependence")
 	delete(runs[gnws][1].metrics, "predictor_batch_dependence")
-	runs[bn][1].metrics["encoder_batch_dependence"] = ends{0.5, 0.25}
+	runs[bn][1].metrics["encoder_batch_dependence"] = ends{untrained: 0.5, final: 0.25}
 	r := reportOf(study, runs)
 	for name, want := range map[string]string{
 		"refutes-H1": "not measured in none; no batch statistics in init (dependence exactly 0, n = 2)",
@@ -81,8 +81,8 @@ func TestNoColumnWithoutThePredictor(t *testing.T) {
 	}
 	table, _ := reportOf(study, runs).dependenceTable()
 	var heads []string
-	for _, c := range table.columns {
-		heads = append(heads, c.head)
+	for _, c := range table.Columns {
+		heads = append(heads, c.Head)
 	}
 	if want := []string{"cell", "encoder", "projector", "n"}; !slices.Equal(heads, want) {
 		t.Errorf("columns %q, want %q", heads, want)

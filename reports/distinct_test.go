@@ -41,7 +41,7 @@ func TestASharedRunCountsOnce(t *testing.T) {
 	if p := r.Claims[0].Parts[1]; !strings.Contains(p.Says, "1 of 1 runs without a result (1 failed)") {
 		t.Errorf("of a failed run: %s", p.Says)
 	}
-	if got := lines(t, r); !slices.Contains(got, "1 of 5 runs have no result yet: the table will change") {
+	if got := lines(t, r); !slices.Contains(got, "! 1 of 5 runs ended without a result") {
 		t.Errorf("the total of a failed run is wrong in\n%s", strings.Join(got, "\n"))
 	}
 }

@@ -38,7 +38,7 @@ func shownMetrics(study *ablations.Study, cells []Cell) []string {
 	var others []string
 	for _, c := range cells {
 		for name := range c.Metrics {
-			if !isUntrained(c, name) && name != "loss" {
+			if !isUntrained(c, name) && name != "loss" && spectrumRank(name) == 0 {
 				others = append(others, name)
 			}
 		}

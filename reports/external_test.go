@@ -70,14 +70,14 @@ func TestShownMetrics(t *testing.T) {
 func TestTableOfOwnMetrics(t *testing.T) {
 	r := newReport(ownStudy([]string{"f1"}, "f1", "loss", "other_top1"))
 	var heads []string
-	table := r.table(false)
-	for _, c := range table.columns {
-		heads = append(heads, strings.TrimRight(c.head, " ⁰¹²³⁴⁵⁶⁷⁸⁹"))
+	table := r.comparisonTable(false)
+	for _, c := range table.Columns {
+		heads = append(heads, strings.TrimRight(c.Head, " ⁰¹²³⁴⁵⁶⁷⁸⁹"))
 	}
 	if got, want := strings.Join(heads, "|"), "cell|f1|vs low|untrained|other %|loss|n|outcome"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
-	notes := strings.Join(table.general, "\n")
+	notes := strings.Join(table.General, "\n")
 	if strings.Contains(notes, "nearest-neighbour") || !strings.Contains(notes, "untrained: at step 0") {
 		t.Errorf("notes %s", notes)
 	}

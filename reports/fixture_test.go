@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"ablate/ablations"
 	"ablate/results"
@@ -66,16 +67,16 @@ func (a arm) run(cell, seed int) run {
 	r := run{
 		id: fmt.Sprintf("%s-%d", a.name, seed), seed: seed, outcome: a.outcome,
 		metrics: map[string]ends{
-			"linear_top1": {round(60 + wobble(0.4)), round(a.top1 + wobble(0.8))},
-			"knn_top1":    {round(54 + wobble(0.4)), round(a.knn + wobble(0.8))},
-			"z_std":       {a.zStart, a.zEnd},
-			"y_std":       {a.zStart, a.zStart},
-			"z_rankme":    {12, a.rank},
-			"loss":        {math.NaN(), 2 * a.zEnd},
+			"linear_top1": {round(60 + wobble(0.4)), round(a.top1 + wobble(0.8)), 390},
+			"knn_top1":    {round(54 + wobble(0.4)), round(a.knn + wobble(0.8)), 390},
+			"z_std":       {a.zStart, a.zEnd, 390},
+			"y_std":       {a.zStart, a.zStart, 390},
+			"z_rankme":    {12, a.rank, 390},
+			"loss":        {math.NaN(), 2 * a.zEnd, 390},
 		},
 	}
 	for component, d := range a.batch {
-		r.metrics[component+"_batch_dependence"] = ends{d, d / float64(seed)}
+		r.metrics[component+"_batch_dependence"] = ends{untrained: d, final: d / float64(seed)}
 	}
 	return r
 }
@@ -143,43 +144,47 @@ func reportOf(study *ablations.Study, runs [][]run) *Report {
 	r.Provenance.Versions = []Count{{"v0.1.0", n}}
 	r.Provenance.Kernels = []Count{{"onednn 2.6.3", n}}
 	r.Provenance.CPUs = []Count{{"Xeon AVX-512", n}}
-	r.series = curvesOf(runs)
+	r.curves = curvesOf(runs)
 	return r
 }
 
 // curvesOf draws every metric of a run from its first value to its last.
-func curvesOf(runs [][]run) func(string, string) ([]results.Point, error) {
-	return func(id, metric string) ([]results.Point, error) {
+func curvesOf(runs [][]run) func(string, []string, int) (results.Curves, error) {
+	return func(metric string, ids []string, _ int) (results.Curves, error) {
+		c := results.Curves{Each: 1, Runs: map[string]results.Curve{}}
+		if metric == "loss" {
+			c.Each = 4
+		}
 		for i, row := range runs {
 			for _, run := range row {
-				if run.id != id {
-					continue
+				if slices.Contains(ids, run.id) {
+					c.Runs[run.id] = run.curve(i, metric, c.Each)
 				}
-				rng := rand.New(rand.NewPCG(uint64(run.seed), uint64(10+i)))
-				e := run.metrics[metric]
-				const steps = 390
-				every := steps / 10
-				if metric == "loss" {
-					every, e.untrained = 1, 2.1
-				}
-				var points []results.Point
-				for step := 0; step <= steps; step += every {
-					if metric == "loss" && step == 0 {
-						continue
-					}
-					t := min(1, 2.5*float64(step)/steps)
-					v := e.untrained * math.Pow(e.final/e.untrained, t)
-					if step > 0 && step < steps {
-						v *= math.Exp(0.05 * rng.NormFloat64())
-					}
-					points = append(points, results.Point{Step: int64(step), Value: v})
-					if run.outcome == results.Diverged && step > steps/2 {
-						return append(points, results.Point{Step: int64(step + 1), Value: math.NaN()}), nil
-					}
-				}
-				return points, nil
 			}
 		}
-		return nil, fmt.Errorf("no run %s", id)
+		return c, nil
 	}
+}
+
+func (r run) curve(cell int, metric string, each int64) (c results.Curve) {
+	rng := rand.New(rand.NewPCG(uint64(r.seed), uint64(10+cell)))
+	e := r.metrics[metric]
+	const steps = 390
+	every := int64(steps / 10)
+	if metric == "loss" {
+		every, e.untrained = each, 2.1
+	}
+	for step := int64(0); step <= steps; step += every {
+		t := min(1, 2.5*float64(step)/steps)
+		v := e.untrained * math.Pow(e.final/e.untrained, t)
+		if step > 0 && step < steps {
+			v *= math.Exp(0.05 * rng.NormFloat64())
+		}
+		c.Bins = append(c.Bins, results.Bin{Number: step / each, First: step, Last: step, Mean: v})
+		c.Last = results.Point{Step: step, Value: v}
+		if r.outcome == results.Diverged && step > steps/2 {
+			break
+		}
+	}
+	return c
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"encoding/json"
 	"io"
+	"time"
 )
 
 // The shape of the JSON output, which other programs read. Figures that are
@@ -13,13 +14,30 @@ type (
 		Title      string         `json:"title"`      // what it asks
 		Source     string         `json:"source"`     // the paper that it reproduces; may be empty
 		Overrides  []string       `json:"overrides"`  // that it was run with
+		Identity   string         `json:"identity"`   // SHA-256 of the study as the store has it: text, overrides, cells and which run stands where
+		Test       string         `json:"test"`       // of comparisons, chosen by the study: t, sign-flip or welch
 		Alpha      float64        `json:"alpha"`      // level of the claims' tests; intervals have confidence 1 - alpha
 		Metric     string         `json:"metric"`     // the main metric, that cells are compared by; "" if no run has a value
 		Cells      []jsonCell     `json:"cells"`      // in the order of the study; the first is the baseline
 		Claims     []jsonClaim    `json:"claims"`     // in the order of the study
 		Provenance jsonProvenance `json:"provenance"` // what made the results
-		Notes      []string       `json:"notes"`      // the table's footnotes
-		Again      []string       `json:"again"`      // commands that make the results and the report again
+		Warnings   []string       `json:"warnings"`   // what a reader must know before believing any of it
+
+		Registration jsonRegistration `json:"registration"` // when the claims were made
+		PaperValues  *jsonPaperValues `json:"paper_values"` // what the cells' paper values are; null if the study quotes none
+
+		Notes []string `json:"notes"` // the table's footnotes
+		Again []string `json:"again"` // commands that make the results and the report again
+	}
+	jsonRegistration struct {
+		Claims  string  `json:"claims"`  // SHA-256 of ids, words and parts of the claims, of alpha and test
+		At      *string `json:"at"`      // when the store first had the last of them; null without claims
+		Results int     `json:"results"` // runs of the study that had a result by then
+	}
+	jsonPaperValues struct {
+		Metric string `json:"metric"` // that they stand beside
+		Unit   string `json:"unit"`   // of the paper's values
+		Where  string `json:"where"`  // in which paper, and on what scale
 	}
 	jsonCell struct {
 		Name           string                `json:"name"`                 // as claims call it
@@ -34,10 +52,21 @@ type (
 		Pending        int                   `json:"pending"`              // runs that have not ended
 		Dimensional    bool                  `json:"dimensional_collapse"` // effective rank of the projection under a tenth of the baseline's
 		Metrics        map[string]jsonMetric `json:"metrics"`              // by name; NAME_untrained is of step 0
+		Refused        *string               `json:"refused"`              // why the main metric has values but no mean; null where nothing is wrong
 		Difference     *jsonDifference       `json:"difference"`           // null for the baseline
+
+		Collapse jsonCollapse `json:"collapse"` // compared with the baseline's
+		Paper    Number       `json:"paper"`    // what the paper found for this cell; null if nothing is quoted
 
 		// By component, where it was measured.
 		Dependence map[string]jsonDependence `json:"batch_dependence"`
+	}
+	jsonCollapse struct {
+		K    int    `json:"k"`    // runs that collapsed or never separated
+		N    int    `json:"n"`    // of so many with a result
+		Low  Number `json:"low"`  // lower end of Clopper and Pearson's interval of the share
+		High Number `json:"high"` // upper end
+		P    Number `json:"p"`    // two-sided, of Fisher's exact test against the baseline, after Holm over the cells; null for the baseline
 	}
 	jsonDependence struct {
 		Depends bool   `json:"depends"` // whether it is above 0 in any run
@@ -45,18 +74,22 @@ type (
 		N       int    `json:"n"`       // runs in which it was measured
 	}
 	jsonMetric struct {
-		Mean   Number   `json:"mean"`   // over seeds
-		Low    Number   `json:"low"`    // lower end of its t interval; null where all seeds gave one value
-		High   Number   `json:"high"`   // upper end of its t interval
-		Values []Number `json:"values"` // by seeds
+		Mean    Number   `json:"mean"`    // over seeds
+		Low     Number   `json:"low"`     // lower end of its t interval; null where all seeds gave one value
+		High    Number   `json:"high"`    // upper end of its t interval
+		Values  []Number `json:"values"`  // by seeds
+		Refused *string  `json:"refused"` // why there is no mean of values that are there; null where nothing is wrong
 	}
 	jsonDifference struct {
-		Estimate Number `json:"estimate"` // of the metric, cell minus baseline
-		Low      Number `json:"low"`      // lower end of its t interval
-		High     Number `json:"high"`     // upper end of its t interval
-		P        Number `json:"p"`        // two-sided, of the t test, after Holm over the cells
-		N        int    `json:"n"`        // pairs of seeds; of a Welch test, the smaller of the two samples
-		Paired   bool   `json:"paired"`   // by seed; else a Welch test
+		Estimate    Number `json:"estimate"`    // of the metric, cell minus baseline
+		Low         Number `json:"low"`         // lower end of its interval
+		High        Number `json:"high"`        // upper end of its interval
+		P           Number `json:"p"`           // two-sided, of the study's test, after Holm over the cells
+		T           Number `json:"t_p"`         // two-sided, of the t test, before Holm
+		SignFlip    Number `json:"sign_flip_p"` // two-sided, of the exact sign-flip test, before Holm; null where it is not paired
+		Correlation Number `json:"correlation"` // of the two cells' values over the seeds; null with fewer than three pairs
+		N           int    `json:"n"`           // pairs of seeds; of a Welch test, the smaller of the two samples
+		Paired      bool   `json:"paired"`      // by seed; else a Welch test
 	}
 	jsonClaim struct {
 		ID      string     `json:"id"`      // its name
@@ -68,6 +101,9 @@ type (
 		Parts   []jsonPart `json:"parts"`   // all of which it needs
 
 		BatchStatistics *string `json:"batch_statistics"` // null if it was not measured
+
+		Flags  []string `json:"flags"`  // that it was made or edited when there were results to see
+		Advice *string  `json:"advice"` // what would probably settle it; null unless it is inconclusive
 	}
 	jsonPaper struct {
 		Value   float64 `json:"value"`   // of the cell that the claim is about
@@ -82,7 +118,7 @@ type (
 		Threshold Number   `json:"threshold"` // "by" or the margin
 		Verdict   Verdict  `json:"verdict"`   // of this part
 		Estimate  Number   `json:"estimate"`  // difference of the means; else the share of runs that collapsed or never separated
-		Low       Number   `json:"low"`       // lower one-sided bound at the level of the claim; null for collapse
+		Low       Number   `json:"low"`       // lower one-sided bound at the level of the claim; of collapse, of the share
 		High      Number   `json:"high"`      // the upper one
 		P         Number   `json:"p"`         // of the opposite, one-sided; null for collapse
 		N         int      `json:"n"`         // seeds compared, or runs with a result
@@ -101,14 +137,18 @@ type (
 func (r *Report) JSON(w io.Writer) error {
 	report := jsonReport{
 		Study: r.Name, Title: r.Title, Source: r.Source, Overrides: notNil(r.Sets),
-		Alpha: r.Alpha, Metric: r.Metric,
+		Identity: r.Identity, Alpha: r.Alpha, Test: string(r.Test), Metric: r.Metric,
 		Cells: []jsonCell{}, Claims: []jsonClaim{},
 		Provenance: jsonProvenance{
 			Datasets: values(r.Provenance.Datasets), Trainers: values(r.Provenance.Trainers),
 			Versions: values(r.Provenance.Versions), Kernels: values(r.Provenance.Kernels), CPUs: values(r.Provenance.CPUs),
 		},
+		Warnings: notNil(r.Warnings), Registration: registrationJSON(r.Registration),
 		Notes: notNil(r.notes()),
 		Again: r.commands(""),
+	}
+	if p := r.Paper; p != nil {
+		report.PaperValues = &jsonPaperValues{p.Metric, p.Unit, p.Where}
 	}
 	for _, c := range r.Cells {
 		report.Cells = append(report.Cells, cellJSON(c))
@@ -125,8 +165,25 @@ func (r *Report) JSON(w io.Writer) error {
 // notes are those of the table without bounds, since the bounds in JSON are
 // not cut.
 func (r *Report) notes() []string {
-	t := r.table(false)
-	return append(t.notes, t.general...)
+	t := r.comparisonTable(false)
+	return append(t.Notes, t.General...)
+}
+
+func registrationJSON(g Registration) jsonRegistration {
+	j := jsonRegistration{Claims: g.Claims, Results: g.Results}
+	if !g.At.IsZero() {
+		at := g.At.UTC().Format(time.RFC3339)
+		j.At = &at
+	}
+	return j
+}
+
+// orNull is nil for an empty text.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func cellJSON(c Cell) jsonCell {
@@ -134,6 +191,7 @@ func cellJSON(c Cell) jsonCell {
 		Name: c.Name, Cell: c.Levels, Seeds: c.Seeds, N: c.N,
 		Collapsed: c.Collapsed, NeverSeparated: c.NeverSeparated, Stopped: c.Stopped, Diverged: c.Diverged, Failed: c.Failed, Pending: c.Pending,
 		Dimensional: c.DimensionalCollapse, Metrics: map[string]jsonMetric{}, Dependence: map[string]jsonDependence{},
+		Refused: orNull(c.Refused), Collapse: jsonCollapse(c.Collapse), Paper: c.Paper,
 	}
 	for _, component := range components {
 		if d := c.dependence(component); d.N > 0 {
@@ -141,30 +199,26 @@ func cellJSON(c Cell) jsonCell {
 		}
 	}
 	for name, m := range c.Metrics {
-		j.Metrics[name] = jsonMetric(m)
+		j.Metrics[name] = jsonMetric{m.Mean, m.Low, m.High, m.Values, orNull(m.Refused)}
 	}
 	if d := c.Difference; d != nil {
-		j.Difference = &jsonDifference{d.Estimate, d.Low, d.High, d.P, d.N, !d.Welch}
+		j.Difference = &jsonDifference{d.Estimate, d.Low, d.High, d.P, d.T, d.SignFlip, d.Correlation, d.N, !d.Welch}
 	}
 	return j
 }
 
 func claimJSON(c Claim) jsonClaim {
-	j := jsonClaim{ID: c.ID, Says: c.Says, Verdict: c.Verdict, P: c.P, Level: c.Level, Parts: []jsonPart{}}
+	j := jsonClaim{ID: c.ID, Says: c.Says, Verdict: c.Verdict, P: c.P, Level: c.Level, Flags: notNil(c.Flags), Advice: orNull(c.Advice), Parts: []jsonPart{}}
 	if c.Paper != nil {
 		j.Paper = &jsonPaper{c.Paper.Value, c.Paper.Against, c.Paper.Unit, c.Paper.Where}
 	}
-	if c.Statistics != "" {
-		j.BatchStatistics = &c.Statistics
-	}
+	j.BatchStatistics = orNull(c.Statistics)
 	for _, p := range c.Parts {
 		part := jsonPart{
 			Kind: string(p.Kind), Cells: p.Cells, Threshold: p.Threshold, Verdict: p.Verdict,
 			Estimate: p.Estimate, Low: p.Low, High: p.High, P: p.P, N: p.N, Says: p.Says,
 		}
-		if p.Metric != "" {
-			part.Metric = &p.Metric
-		}
+		part.Metric = orNull(p.Metric)
 		j.Parts = append(j.Parts, part)
 	}
 	return j

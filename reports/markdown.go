@@ -1,11 +1,15 @@
 package reports
 
 import (
-	"ablate/words"
 	"fmt"
 	"io"
 	"strings"
+
+	"ablate/reports/table"
+	"ablate/words"
 )
+
+var escape = table.EscapeMarkdown
 
 // Markdown writes the report as GitHub-flavoured Markdown, without figures;
 // WriteDir writes it with them.
@@ -16,17 +20,19 @@ func (r *Report) Markdown(w io.Writer) error {
 
 // markdown is the report with figures, beside a study file of the given name,
 // if any.
-func (r *Report) markdown(figures []drawing, file string) string {
+func (r *Report) markdown(figures []Figure, file string) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# %s\n\n", escape(r.heading()))
 	for _, line := range r.facts() {
 		fmt.Fprintf(&s, "%s  \n", escape(line))
 	}
 	s.WriteString("\n")
-	r.table(true).markdown(&s)
-	if t, ok := r.dependenceTable(); ok {
-		fmt.Fprintf(&s, "\n## %s\n\n", dependenceTitle)
-		t.markdown(&s)
+	r.markdownWarnings(&s)
+	for i, t := range r.Tables() {
+		if i > 0 {
+			fmt.Fprintf(&s, "\n## %s\n\n", escape(t.Title))
+		}
+		s.WriteString(t.Markdown())
 	}
 	if len(r.Claims) > 0 {
 		r.markdownClaims(&s)
@@ -34,7 +40,7 @@ func (r *Report) markdown(figures []drawing, file string) string {
 	if len(figures) > 0 {
 		s.WriteString("\n## Figures\n")
 		for _, f := range figures {
-			fmt.Fprintf(&s, "\n![%s](%s.svg)\n\n%s ([PNG](%s.png))\n", escape(f.alt), f.name, escape(f.alt), f.name)
+			fmt.Fprintf(&s, "\n![%s](%s.svg)\n\n%s ([PNG](%s.png))\n", escape(f.Alt), f.Name, escape(f.Alt), f.Name)
 		}
 	}
 	s.WriteString("\n## Make it again\n\n```sh\n")
@@ -45,34 +51,16 @@ func (r *Report) markdown(figures []drawing, file string) string {
 	return s.String()
 }
 
-func (t table) markdown(s *strings.Builder) {
-	row := func(text func(column) string) {
-		s.WriteString("|")
-		for _, c := range t.columns {
-			fmt.Fprintf(s, " %s |", escape(strings.Join(strings.Fields(text(c)), " ")))
-		}
-		s.WriteString("\n")
+// markdownWarnings lists what a reader must know first.
+func (r *Report) markdownWarnings(s *strings.Builder) {
+	if len(r.Warnings) == 0 {
+		return
 	}
-	row(func(c column) string { return c.head })
-	s.WriteString("|")
-	for _, c := range t.columns {
-		if c.left {
-			s.WriteString(":---|")
-		} else {
-			s.WriteString("---:|")
-		}
+	s.WriteString("**Before believing it:**\n\n")
+	for _, w := range r.Warnings {
+		fmt.Fprintf(s, "- %s\n", escape(w))
 	}
 	s.WriteString("\n")
-	for i := range t.columns[0].cells {
-		row(func(c column) string { return c.cells[i] })
-	}
-	s.WriteString("\n")
-	for i, n := range t.notes {
-		fmt.Fprintf(s, "%s %s  \n", superscript(i+1), escape(n))
-	}
-	for _, n := range t.general {
-		fmt.Fprintf(s, "%s  \n", escape(n))
-	}
 }
 
 func (r *Report) markdownClaims(s *strings.Builder) {
@@ -82,9 +70,15 @@ func (r *Report) markdownClaims(s *strings.Builder) {
 		if c.Says != "" {
 			fmt.Fprintf(s, "%s.\n\n", escape(strings.TrimSuffix(words.Printable(c.Says), ".")))
 		}
+		for _, flag := range c.Flags {
+			fmt.Fprintf(s, "**Flagged:** %s.\n\n", escape(flag))
+		}
 		s.WriteString("| verdict | part |\n|:---|:---|\n")
 		for _, p := range c.Parts {
 			fmt.Fprintf(s, "| %s | %s |\n", p.Verdict, escape(p.Says))
+		}
+		if c.Advice != "" {
+			fmt.Fprintf(s, "\nAdvice: %s.\n", escape(c.Advice))
 		}
 		if c.Statistics != "" {
 			fmt.Fprintf(s, "\nMeasured: %s.\n", escape(c.Statistics))
@@ -96,28 +90,4 @@ func (r *Report) markdownClaims(s *strings.Builder) {
 	if rule := r.rule(); rule != "" {
 		fmt.Fprintf(s, "\n%s\n", escape(rule))
 	}
-}
-
-var markdownEscapes = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", "*", `\*`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "|", `\|`, "#", `\#`, "~", `\~`, "\n", " ",
-)
-
-// escape makes s mean itself in Markdown. Underscores within words, as in the
-// names of metrics, are safe as they are.
-func escape(s string) string {
-	s = markdownEscapes.Replace(s)
-	var out strings.Builder
-	runes := []rune(s)
-	for i, c := range runes {
-		inside := i > 0 && i < len(runes)-1 && wordRune(runes[i-1]) && wordRune(runes[i+1])
-		if c == '_' && !inside {
-			out.WriteRune('\\')
-		}
-		out.WriteRune(c)
-	}
-	return out.String()
-}
-
-func wordRune(c rune) bool {
-	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }

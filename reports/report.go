@@ -13,6 +13,7 @@ import (
 	"math"
 
 	"ablate/ablations"
+	"ablate/reports/figure"
 	"ablate/results"
 )
 
@@ -20,24 +21,38 @@ import (
 type Report struct {
 	Name   string
 	Title  string
-	Source string   // the paper that the study reproduces, if any
-	Sets   []string // overrides of the base: "data.name=cifar10"
-	Alpha  float64  // level of the claims' tests; intervals of means have confidence 1-Alpha
+	Source string         // the paper that the study reproduces, if any
+	Sets   []string       // overrides of the base: "data.name=cifar10"
+	Alpha  float64        // level of the claims' tests; intervals of means have confidence 1-Alpha
+	Test   ablations.Test // how cells are compared
 	Seeds  []int
 	Metric string // the main metric, that cells are compared by; "" if no run has a value
 	Cells  []Cell // in the study's order; the first is the baseline
 	Claims []Claim
 
-	Provenance Provenance
+	// Paper says what the cells' Paper values are; nil if the study quotes none.
+	Paper *ablations.PaperValues
+
+	// Warnings are what a reader must know before believing any of it.
+	Warnings []string
+
+	Registration Registration
+	Provenance   Provenance
+
+	// Identity is the hash of the study as the store has it: text, overrides,
+	// cells and which run stands in which place.
+	Identity string
 
 	// Store is the folder that the commands in Text name, which are about the
 	// results here; "" for the default. The other forms may be read anywhere.
 	Store string
 
 	own     []string // of a study with a trainer of its own, the metrics to show, the main one first; else nil
-	text    []byte   // the study file
-	shipped bool     // the study's name is enough to run it again
-	series  func(runID, metric string) ([]results.Point, error)
+	study   *ablations.Study
+	text    []byte // the study file
+	shipped bool   // the study's name is enough to run it again
+	curves  func(metric string, runIDs []string, most int) (results.Curves, error)
+	looks   []figure.Style // of the cells, in every figure
 }
 
 // Cell is one cell with its runs summed up.
@@ -58,9 +73,14 @@ type Cell struct {
 	Pending int // runs that have not ended
 
 	Metrics map[string]Metric
+	Refused string // why the main metric has values but no mean; "" if nothing is wrong
+	Paper   Number // what the paper found, quoted; not known if the study quotes nothing
 
 	// Difference of the main metric to the baseline; nil for the baseline.
 	Difference *Difference
+
+	// Collapse compares how many runs collapsed with the baseline.
+	Collapse Collapse
 
 	// DimensionalCollapse says that the projection's effective rank is under
 	// a tenth of the baseline's.
@@ -77,6 +97,7 @@ type Cell struct {
 type Metric struct {
 	Mean, Low, High Number
 	Values          []Number // by Cell.Seeds
+	Refused         string   // why values that are there have no mean: they are not of equal work
 }
 
 // known is how many seeds have a value.
@@ -89,12 +110,24 @@ func (m Metric) known() (n int) {
 	return n
 }
 
+// Collapse counts the runs of a cell that collapsed or never separated.
+type Collapse struct {
+	K, N      int    // of N runs with a result; one that diverged counts as not collapsed
+	Low, High Number // Clopper and Pearson's interval of the share, with confidence 1-Alpha; not known without runs
+	P         Number // two-sided, of Fisher's exact test against the baseline, after Holm over the table; not known for the baseline
+}
+
 // Difference is a cell's mean minus the baseline's.
 type Difference struct {
 	Estimate, Low, High Number
-	P                   Number // two-sided, after Holm over the table
+	P                   Number // two-sided, of the study's test, after Holm over the table
+	T, SignFlip         Number // two-sided, before Holm: of the t test, and of the exact sign-flip test where it is paired
 	N                   int    // pairs; of Welch's test the smaller of the two samples
-	Welch               bool   // fewer than two seeds have both values: not paired
+	Welch               bool   // not paired: so the study chose, or fewer than two seeds have both values
+
+	// Correlation of the two cells' values over the seeds, which is what pairing
+	// exploits; not known with fewer than three pairs.
+	Correlation Number
 }
 
 // Verdict is what the data say about a claim or one of its parts.
@@ -121,6 +154,11 @@ type Claim struct {
 	// Statistics says which of the claim's cells use batch statistics, as
 	// their runs measured it; "" if none did.
 	Statistics string
+
+	Flags  []string // that it was made or edited when there were results to see
+	Advice string   // what would probably settle it, if it is inconclusive
+
+	comparisons []comparison // by part
 }
 
 // Part is one part of a claim.
@@ -128,7 +166,8 @@ type Claim struct {
 // Of a comparison, Estimate is mean(first) - mean(second), [Low, High] the
 // interval whose ends are each a one-sided bound at the claim's level, and P
 // the p value of the opposite. Of the collapse kinds, Estimate is the share of
-// runs that collapsed or never separated; they have no interval and no p.
+// runs that collapsed or never separated and [Low, High] Clopper and Pearson's
+// interval of it, with confidence 1-Alpha; they have no p.
 type Part struct {
 	Kind      ablations.PartKind
 	Metric    string
@@ -212,6 +251,9 @@ var unknown = Number(math.NaN())
 type run struct {
 	id      string
 	seed    int
+	dataset string  // content hash
+	trainer string  // numeric version
+	seconds float64 // wall-clock time of all attempts
 	outcome results.Outcome
 	reason  string
 	metrics map[string]ends
@@ -221,7 +263,10 @@ type run struct {
 
 // ends are a metric's values at step 0 and at the last step that the run made;
 // NaN where it was not reported there.
-type ends struct{ untrained, final float64 }
+type ends struct {
+	untrained, final float64
+	last             int64 // step of the final value
+}
 
 // value returns a metric's final or untrained value, NaN if the run has none.
 func (r run) value(metric string, untrained bool) float64 {

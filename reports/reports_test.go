@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"flag"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +15,9 @@ import (
 	"testing"
 
 	"ablate/ablations"
+	"ablate/reports/figure"
+	"ablate/reports/stats"
+	"ablate/reports/table"
 	"ablate/results"
 )
 
@@ -70,6 +74,7 @@ func troubled() *Report {
 	}})
 	r := reportOf(study, runs)
 	r.Provenance.Kernels = []Count{{"onednn 2.6.3", 15}, {"portable", 2}}
+	r.warnOfMixtures()
 	r.shipped = false
 	return r
 }
@@ -90,8 +95,8 @@ func TestGolden(t *testing.T) {
 			}
 			golden(t, name+map[int]string{80: "_80", 120: "_120"}[columns]+".txt", text.Bytes())
 			for _, line := range strings.Split(text.String(), "\n") {
-				if width(line) > columns {
-					t.Errorf("%s at %d: a line of %d columns: %s", name, columns, width(line), line)
+				if table.Width(line) > columns {
+					t.Errorf("%s at %d: a line of %d columns: %s", name, columns, table.Width(line), line)
 				}
 			}
 		}
@@ -117,7 +122,7 @@ func nothingYet() *Report {
 	}
 	r := newReport(study, runs)
 	r.shipped = true
-	r.series = curvesOf(runs)
+	r.curves = curvesOf(runs)
 	return r
 }
 
@@ -207,9 +212,8 @@ func TestDifferences(t *testing.T) {
 		if math.Abs(float64(d.Estimate-want)) > 1e-9 || d.N != 3 || d.Welch {
 			t.Errorf("%s: %+v, want estimate %v of 3 pairs", c.Name, *d, want)
 		}
-		e, _ := difference(valuesOf(c.runs, "linear_top1", false), valuesOf(r.Cells[0].runs, "linear_top1", false))
-		if float64(d.P) < e.PDiffers() {
-			t.Errorf("%s: p after Holm %v, before %v", c.Name, d.P, e.PDiffers())
+		if d.P < d.T || d.SignFlip < 0.25 || d.SignFlip > 1 {
+			t.Errorf("%s: p after Holm %v, before %v, of the sign-flip test %v", c.Name, d.P, d.T, d.SignFlip)
 		}
 	}
 }
@@ -230,8 +234,8 @@ func TestWelchWhereSeedsDoNotPair(t *testing.T) {
 		{"one of each, not paired", []float64{1, nan}, []float64{nan, 2}, 1, true},
 		{"nothing", []float64{nan}, []float64{nan}, 0, false},
 	} {
-		if e, welch := difference(c.first, c.second); e.N != c.n || welch != c.welch {
-			t.Errorf("%s: n %d, Welch %v", c.name, e.N, welch)
+		if e := stats.Compare(stats.ByT, c.first, c.second); e.N != c.n || (e.Method == stats.ByWelch) != c.welch {
+			t.Errorf("%s: n %d, %s", c.name, e.N, e.Method)
 		}
 	}
 }
@@ -262,10 +266,16 @@ func TestWriteDir(t *testing.T) {
 		}
 		names = append(names, filepath.Base(f))
 	}
-	want := []string{
-		"collapse-y_std.png", "collapse-y_std.svg", "collapse-z_std.png", "collapse-z_std.svg", "comparison.png", "comparison.svg",
-		"learning-knn_top1.png", "learning-knn_top1.svg", "learning-loss.png", "learning-loss.svg", "report.json", "report.md", "study.toml",
+	var drawn []string
+	figures, err := r.Figures()
+	for _, f := range figures {
+		drawn = append(drawn, f.Name+".svg", f.Name+".png")
 	}
+	if err != nil || len(drawn) < 10 {
+		t.Fatalf("figures %q, error %v", drawn, err)
+	}
+	want := append([]string{"report.csv", "report.html", "report.json", "report.md", "report.tex", "study.toml"}, drawn...)
+	slices.Sort(want)
 	if !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
 	}
@@ -274,7 +284,7 @@ func TestWriteDir(t *testing.T) {
 		t.Errorf("%d files in the folder (%v), want %d: temporary ones must not stay", len(there), err, len(want))
 	}
 	page, _ := os.ReadFile(filepath.Join(dir, "report.md"))
-	for _, name := range want[:10] {
+	for _, name := range drawn {
 		if !strings.Contains(string(page), "("+name+")") {
 			t.Errorf("report.md does not link %s", name)
 		}
@@ -327,7 +337,7 @@ func TestWriteDirSaysWhatIsInTheWay(t *testing.T) {
 func TestWriteDirNothingOnError(t *testing.T) {
 	dir := t.TempDir()
 	r := report(1, 2)
-	r.series = func(string, string) ([]results.Point, error) { return nil, io.ErrUnexpectedEOF }
+	r.curves = func(string, []string, int) (results.Curves, error) { return results.Curves{}, io.ErrUnexpectedEOF }
 	if _, err := r.WriteDir(dir); err == nil || !strings.Contains(err.Error(), "reading") {
 		t.Errorf("error %v", err)
 	}
@@ -341,8 +351,9 @@ func TestNothingToDraw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 2 {
-		t.Errorf("%d files, want report.md and report.json alone", len(files))
+	want := []string{"report.csv", "report.html", "report.json", "report.md", "report.tex"}
+	if names := slices.Sorted(maps.Keys(files)); !slices.Equal(names, want) {
+		t.Errorf("files %q, want %q alone", names, want)
 	}
 }
 
@@ -379,6 +390,8 @@ func TestFiguresShowEveryCell(t *testing.T) {
 		"learning-knn_top1.svg": {"knn_top1 of the frozen encoder (%)"},
 		"collapse-z_std.svg":    {"collapsed below 0.1"},
 		"collapse-y_std.svg":    {"y_std: 0 = collapsed, near 1 = spread out"},
+		"collapse-z_rankme.svg": {"below 10 % of bn's"},
+		"untrained.svg":         {"spread", "effective rank", "z collapsed below 0.1"},
 	} {
 		texts := svgTexts(t, files[name])
 		for _, a := range arms {
@@ -395,22 +408,34 @@ func TestFiguresShowEveryCell(t *testing.T) {
 // Curves: the mean is over the seeds that have a value, and a diverged run's
 // last value is where its cross is.
 func TestSeries(t *testing.T) {
-	nan := math.NaN()
 	cell := Cell{Name: "a", N: 2, Diverged: 1, runs: []run{{outcome: results.Completed}, {outcome: results.Diverged}}}
-	s := seriesOf(cell, 0, [][]results.Point{
-		{{Step: 0, Value: 1}, {Step: 10, Value: 2}, {Step: 20, Value: 3}, {Step: 30, Value: 5}},
-		{{Step: 0, Value: 3}, {Step: 10, Value: 8}, {Step: 20, Value: nan}, {Step: 21, Value: nan}},
-	}, 1)
+	s := seriesOf(cell, figure.Style{}, []results.Curve{
+		{Bins: bins(0, 1, 1, 2, 2, 3, 3, 5), Last: results.Point{Step: 3, Value: 5}},
+		{Bins: bins(0, 3, 1, 8), Last: results.Point{Step: 1, Value: 8}},
+	})
 	if !slices.Equal(s.Mean, []float64{2, 5, 3, 5}) || !slices.Equal(s.Low, []float64{1, 2, 3, 5}) || !slices.Equal(s.High, []float64{3, 8, 3, 5}) {
 		t.Errorf("mean %v, low %v, high %v", s.Mean, s.Low, s.High)
 	}
-	if len(s.Ends) != 1 || s.Ends[0].X != 10 || s.Ends[0].Y != 8 || s.Remark != "1 of 2 diverged" {
+	if len(s.Ends) != 1 || s.Ends[0].X != 1 || s.Ends[0].Y != 8 || s.Remark != "1 of 2 diverged" {
 		t.Errorf("ends %v, remark %q", s.Ends, s.Remark)
 	}
-	s = seriesOf(cell, 0, [][]results.Point{{{Step: 1, Value: 1}, {Step: 2, Value: 2}, {Step: 3, Value: 6}}, nil}, 2)
-	if !slices.Equal(s.X, []float64{1.5, 3}) || !slices.Equal(s.Mean, []float64{1.5, 6}) {
-		t.Errorf("by twos: x %v, mean %v", s.X, s.Mean)
+	// A bin's place is the middle of the steps that any seed has there.
+	s = seriesOf(cell, figure.Style{}, []results.Curve{
+		{Bins: []results.Bin{{Number: 0, First: 2, Last: 9, Mean: 1}}},
+		{Bins: []results.Bin{{Number: 0, First: 0, Last: 4, Mean: 2}}},
+	})
+	if !slices.Equal(s.X, []float64{4.5}) || !slices.Equal(s.Mean, []float64{1.5}) {
+		t.Errorf("of bins: x %v, mean %v", s.X, s.Mean)
 	}
+}
+
+// bins pairs steps with values.
+func bins(pairs ...float64) (all []results.Bin) {
+	for i := 0; i < len(pairs); i += 2 {
+		step := int64(pairs[i])
+		all = append(all, results.Bin{Number: step, First: step, Last: step, Mean: pairs[i+1]})
+	}
+	return all
 }
 
 func TestCommands(t *testing.T) {
@@ -453,7 +478,7 @@ func TestStoreIsNamedInTextOnly(t *testing.T) {
 	}
 }
 
-// Only report.md, which has the study's file beside it, says to run that file.
+// Only what has the study's file beside it says to run that file.
 func TestWhereTheStudyFileIs(t *testing.T) {
 	r := troubled()
 	files, err := r.render()
@@ -471,7 +496,7 @@ func TestWhereTheStudyFileIs(t *testing.T) {
 		page []byte
 		want bool
 	}{
-		"report.md": {files["report.md"], true}, "report.json": {files["report.json"], false},
+		"report.html": {files["report.html"], true}, "report.md": {files["report.md"], true}, "report.json": {files["report.json"], false},
 		"the text": {text.Bytes(), false}, "Markdown alone": {markdown.Bytes(), false},
 	} {
 		if got := bytes.Contains(c.page, []byte("study.toml")); got != c.want {
@@ -505,7 +530,7 @@ func accuracies(values ...[]float64) *Report {
 		study.Cells = append(study.Cells, ablations.Cell{Name: string(rune('a' + i)), SameAs: -1})
 		var cell []run
 		for seed, v := range row {
-			cell = append(cell, run{seed: seed, outcome: results.Completed, metrics: map[string]ends{"linear_top1": {math.NaN(), v}}})
+			cell = append(cell, run{seed: seed, outcome: results.Completed, metrics: map[string]ends{"linear_top1": {untrained: math.NaN(), final: v}}})
 		}
 		runs = append(runs, cell)
 	}
@@ -566,7 +591,7 @@ func TestMissingUntrainedIsNoted(t *testing.T) {
 	r := accuracies([]float64{40, 62, 50}, []float64{90, 92, 91})
 	for i, untrained := range []float64{30, nan, 32} {
 		runs := r.Cells[0].runs
-		runs[i].metrics["linear_top1"] = ends{untrained, runs[i].metrics["linear_top1"].final}
+		runs[i].metrics["linear_top1"] = ends{untrained: untrained, final: runs[i].metrics["linear_top1"].final}
 	}
 	cells := [][]run{r.Cells[0].runs, r.Cells[1].runs}
 	study := &ablations.Study{Seeds: r.Seeds, Alpha: r.Alpha}
@@ -617,19 +642,19 @@ func TestNumberedNotesAreReferenced(t *testing.T) {
 		"two seeds": report(1, 2), "troubled": troubled(), "one seed": report(7), "nothing": nothingYet(),
 	} {
 		for _, brackets := range []bool{true, false} {
-			table := r.table(brackets)
+			shown := r.comparisonTable(brackets)
 			var marks []string
-			for _, c := range table.columns {
-				for _, cell := range append([]string{c.head}, c.cells...) {
+			for _, c := range shown.Columns {
+				for _, cell := range append([]string{c.Head}, c.Cells...) {
 					marks = append(marks, strings.Fields(cell)...)
 				}
 			}
-			for i, n := range table.notes {
-				if !slices.Contains(marks, superscript(i+1)) {
+			for i, n := range shown.Notes {
+				if !slices.Contains(marks, table.Mark(i+1)) {
 					t.Errorf("%s: nothing refers to note %d, %q", name, i+1, n)
 				}
 			}
-			if len(table.general) == 0 {
+			if len(shown.General) == 0 && len(shown.Columns) > 3 {
 				t.Errorf("%s: no general note", name)
 			}
 		}
@@ -669,7 +694,7 @@ func TestMarkdownEscapes(t *testing.T) {
 		"a|b <script>`x`":      "a\\|b &lt;script&gt;\\`x\\`",
 		"[x](y) # 1 ~ & \\ \n": `\[x\](y) \# 1 \~ &amp; \\  `,
 	} {
-		if got := escape(in); got != want {
+		if got := table.EscapeMarkdown(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
@@ -701,7 +726,7 @@ func TestNumbers(t *testing.T) {
 		{percent(1 - 0.001), "99.9 %"},
 		{grouped(1234567), "1,234,567"},
 		{grouped(999), "999"},
-		{superscript(12), "¹²"},
+		{table.Mark(12), "¹²"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

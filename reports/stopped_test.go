@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"ablate/reports/figure"
 	"ablate/results"
 	"ablate/results/journal"
 )
@@ -62,10 +63,10 @@ func TestStoppedEarlyIsTold(t *testing.T) {
 		t.Errorf("final values of none are %v", v)
 	}
 	const note = "none: 1 of 2 results stopped early, having collapsed: their figures are those at step 10 of 20, not at the end"
-	if table := r.table(true); !strings.Contains(strings.Join(table.notes, "\n"), note) {
-		t.Errorf("the table's notes are %q", table.notes)
+	if table := r.comparisonTable(true); !strings.Contains(strings.Join(table.Notes, "\n"), note) {
+		t.Errorf("the table's notes are %q", table.Notes)
 	}
-	for i, want := range []string{"; 1 of 2 runs of none were stopped early", "2 of 2 runs collapsed or never separated, 1 of them stopped early"} {
+	for i, want := range []string{"; 1 of 2 runs of none were stopped early", "2 of 2 runs collapsed or never separated (share 16 to 100 %), 1 of them stopped early"} {
 		if says := r.Claims[0].Parts[i].Says; !strings.HasSuffix(says, want) {
 			t.Errorf("a part of the claim says %q, want %q at its end", says, want)
 		}
@@ -73,10 +74,11 @@ func TestStoppedEarlyIsTold(t *testing.T) {
 	if says := r.Claims[1].Parts[0].Says; strings.Contains(says, "stopped") {
 		t.Errorf("about untrained networks: %q", says)
 	}
-	picture, _, err := r.curvesFigure(curve{metric: "z_std", title: "z"})
+	f, _, err := r.curvesFigure(curve{metric: "z_std", title: "z"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	picture := f.picture.(*figure.Curves)
 	if s := picture.Series[1]; len(s.Ends) != 1 || s.Ends[0].X != 10 || s.Remark != "1 of 2 stopped early" || !strings.Contains(picture.Note, "was stopped early") {
 		t.Errorf("the curve's ends are %v, %q; %q", s.Ends, s.Remark, picture.Note)
 	}

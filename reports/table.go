@@ -2,65 +2,32 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
-	"ablate/reports/stats"
+	"ablate/ablations"
+	"ablate/reports/table"
 	"ablate/results"
 	"ablate/words"
 )
 
-// table is the comparison as text: a row a cell, footnotes and all, for the
-// terminal and for Markdown.
-type table struct {
-	columns []column
-	notes   []string // footnotes by number, each with its mark in the table
-	general []string // notes on the whole, without a mark
-}
-
-type column struct {
-	head  string
-	left  bool // aligned left
-	cells []string
-}
-
-// note adds a footnote, unless it is there already, and returns its mark.
-func (t *table) note(text string) string {
-	for i, n := range t.notes {
-		if n == text {
-			return superscript(i + 1)
-		}
-	}
-	t.notes = append(t.notes, text)
-	return superscript(len(t.notes))
-}
-
-func superscript(n int) string {
-	digits := []rune("⁰¹²³⁴⁵⁶⁷⁸⁹")
-	var s strings.Builder
-	for _, d := range fmt.Sprint(n) {
-		s.WriteRune(digits[d-'0'])
-	}
-	return s.String()
-}
-
-const nothing = "–"
-
-// table lays out the comparison. brackets says whether means carry their
-// interval's ends as well as its half-width.
-func (r *Report) table(brackets bool) table {
-	var t table
-	names := column{head: "cell", left: true}
+// comparisonTable lays out the comparison, a row a cell. brackets says whether means
+// carry their interval's ends as well as its half-width.
+func (r *Report) comparisonTable(brackets bool) table.Table {
+	t := table.Table{Name: "comparison", Title: "Comparison"}
+	names := table.Column{Head: "cell", Left: true}
 	for _, c := range r.Cells {
-		names.cells = append(names.cells, c.Name)
+		names.Cells = append(names.Cells, c.Name)
 	}
-	t.columns = append(t.columns, names)
+	t.Columns = append(t.Columns, names)
 	if r.Metric != "" {
-		t.columns = append(t.columns, r.meanColumn(&t, brackets))
+		t.Columns = append(t.Columns, r.meanColumn(&t, brackets))
+		t.Columns = append(t.Columns, r.paperColumn(&t)...)
 		if len(r.Cells) > 1 {
-			t.columns = append(t.columns, r.differenceColumns(&t)...)
+			t.Columns = append(t.Columns, r.differenceColumns(&t)...)
 		}
-		t.addMetric(r, r.Metric+untrainedSuffix, "untrained")
+		r.addMetric(&t, r.Metric+untrainedSuffix, "untrained")
 	}
 	others := []string{"knn_top1", "z_std"}
 	if r.own != nil {
@@ -68,16 +35,16 @@ func (r *Report) table(brackets bool) table {
 	}
 	for _, name := range others {
 		if name != r.Metric {
-			t.addMetric(r, name, headOf(name))
+			r.addMetric(&t, name, headOf(name))
 		}
 	}
-	n := column{head: "n"}
-	outcomes := column{head: "outcome", left: true}
+	n := table.Column{Head: "n"}
+	outcomes := table.Column{Head: "outcome", Left: true}
 	for _, c := range r.Cells {
-		n.cells = append(n.cells, fmt.Sprint(c.N))
-		outcomes.cells = append(outcomes.cells, c.outcome()+r.marks(&t, c))
+		n.Cells, n.Values = append(n.Cells, fmt.Sprint(c.N)), append(n.Values, float64(c.N))
+		outcomes.Cells = append(outcomes.Cells, c.outcome()+r.marks(&t, c))
 	}
-	t.columns = append(t.columns, n, outcomes)
+	t.Columns = append(t.Columns, n, outcomes)
 	r.generalNotes(&t)
 	return t
 }
@@ -92,7 +59,7 @@ func headOf(metric string) string {
 
 // meanColumn shows the main metric as "71.3 ± 3.1 [68.2, 74.4]", aligned at
 // every part.
-func (r *Report) meanColumn(t *table, brackets bool) column {
+func (r *Report) meanColumn(t *table.Table, brackets bool) table.Column {
 	head := r.Metric
 	if unit := unitOf(r.Metric); unit != "" {
 		head += " " + unit
@@ -103,12 +70,12 @@ func (r *Report) meanColumn(t *table, brackets bool) column {
 		if brackets {
 			shape += " [low, high]"
 		}
-		head += " " + t.note(fmt.Sprintf("%s of the %s t interval over seeds", shape, percent(1-r.Alpha)))
+		head += " " + t.Note(fmt.Sprintf("%s of the %s t interval over seeds", shape, percent(1-r.Alpha)))
 	}
 	rows := make([][]string, len(r.Cells))
 	for i, c := range r.Cells {
 		m := c.metric(r.Metric)
-		rows[i] = []string{nothing, "", "", "", "", ""}
+		rows[i] = []string{table.Nothing, "", "", "", "", ""}
 		if m.Mean.known() {
 			rows[i][0] = m.Mean.fixed(decimals)
 		}
@@ -119,14 +86,40 @@ func (r *Report) meanColumn(t *table, brackets bool) column {
 				low, high, note := cut(m, unitOf(r.Metric))
 				rows[i][3], rows[i][4] = " ["+low.fixed(decimals)+", ", high.fixed(decimals)+"]"
 				if note != "" {
-					rows[i][5] = " " + t.note(note)
+					rows[i][5] = " " + t.Note(note)
 				}
 			}
+		case m.Refused != "":
+			rows[i][5] = " " + t.Note(c.Name+": "+m.Refused)
 		case m.known() > 1:
-			rows[i][5] = " " + t.note("all seeds gave the same value: no interval")
+			rows[i][5] = " " + t.Note("all seeds gave the same value: no interval")
 		}
 	}
-	return column{head: head, cells: join(rows)}
+	return table.Column{Head: head, Cells: join(rows), Values: floats(r.means(r.Metric))}
+}
+
+// paperColumn quotes what the paper found for cells; it is empty if the study
+// quotes nothing.
+func (r *Report) paperColumn(t *table.Table) []table.Column {
+	if r.Paper == nil {
+		return nil
+	}
+	what := "what the paper found"
+	if r.Paper.Unit != "" {
+		what += ", " + r.Paper.Unit
+	}
+	if r.Paper.Where != "" {
+		what += " (" + r.Paper.Where + ")"
+	}
+	c := table.Column{Head: "paper " + t.Note(words.Printable(what+": quoted, not measured here, and in no test"))}
+	for _, cell := range r.Cells {
+		text := table.Nothing
+		if cell.Paper.known() {
+			text = cell.Paper.shortest()
+		}
+		c.Cells, c.Values = append(c.Cells, text), append(c.Values, float64(cell.Paper))
+	}
+	return []table.Column{c}
 }
 
 // cut returns the interval's ends, those of an accuracy cut at 0 and 100, and
@@ -143,9 +136,9 @@ func cut(m Metric, unit string) (low, high Number, note string) {
 }
 
 // differenceColumns shows the difference to the baseline and its p value.
-func (r *Report) differenceColumns(t *table) []column {
+func (r *Report) differenceColumns(t *table.Table) []table.Column {
 	var figures []Number
-	compared, welch, tested := 0, "", 0
+	compared, welch, tested := 0, false, 0
 	for _, c := range r.Cells {
 		if d := c.Difference; d != nil {
 			compared++
@@ -153,75 +146,104 @@ func (r *Report) differenceColumns(t *table) []column {
 			if d.P.known() {
 				tested++
 			}
-			if d.Welch {
-				welch = "; Welch where fewer than two seeds have both"
-			}
+			welch = welch || d.Welch
 		}
 	}
 	mark := ""
 	if tested > 0 {
-		text := fmt.Sprintf("difference to the baseline %s, paired by seed%s: %s t interval, and two-sided p of the t test after Holm over %s",
-			r.Cells[0].Name, welch, percent(1-r.Alpha), words.Plural(compared, "comparison"))
+		text := fmt.Sprintf("difference to the baseline %s, %s, and two-sided p of %s after Holm over %s",
+			r.Cells[0].Name, r.intervalOfDifferences(welch), testNames[r.Test], words.Plural(compared, "comparison"))
 		if compared > 1 {
 			text += fmt.Sprintf("; the interval is not adjusted, so it can leave out 0 where p is above %s", Number(r.Alpha).shortest())
 		}
-		mark = " " + t.note(text)
+		mark = " " + t.Note(text)
 	}
 	decimals := decimalsFor(unitOf(r.Metric), figures...)
 	rows := make([][]string, len(r.Cells))
-	p := column{head: "p" + mark}
+	estimate, p := table.Column{}, table.Column{Head: "p" + mark}
 	for i, c := range r.Cells {
 		rows[i] = make([]string, 4)
+		estimate.Values, p.Values = append(estimate.Values, math.NaN()), append(p.Values, math.NaN())
 		d := c.Difference
 		if d == nil || !d.Estimate.known() {
-			rows[i][0] = nothing
-			p.cells = append(p.cells, nothing)
+			rows[i][0] = table.Nothing
+			p.Cells = append(p.Cells, table.Nothing)
 			continue
 		}
 		rows[i][0] = d.Estimate.fixed(decimals)
+		estimate.Values[i], p.Values[i] = float64(d.Estimate), float64(d.P)
 		switch {
 		case d.Low.known():
 			rows[i][1], rows[i][2] = " ["+d.Low.fixed(decimals)+", ", d.High.fixed(decimals)+"]"
 		case d.N > 1:
-			rows[i][3] = " " + t.note("no spread over the seeds: neither interval nor p")
+			rows[i][3] = " " + t.Note("no spread over the seeds: neither interval nor p")
 		}
 		if d.P.known() {
-			p.cells = append(p.cells, pValue(d.P))
+			p.Cells = append(p.Cells, pValue(d.P))
 		} else {
-			p.cells = append(p.cells, nothing)
+			p.Cells = append(p.Cells, table.Nothing)
 		}
 	}
 	baseline := r.Cells[0].Name
-	if width(baseline) > 14 {
+	if table.Width(baseline) > 14 {
 		baseline = "baseline"
 	}
-	columns := []column{{head: "vs " + baseline + mark, cells: join(rows)}}
+	estimate.Head, estimate.Cells = "vs "+baseline+mark, join(rows)
+	columns := []table.Column{estimate}
 	if tested > 0 {
 		columns = append(columns, p)
 	}
 	return columns
 }
 
-// addMetric adds a column of means, if any cell has one.
-func (t *table) addMetric(r *Report, name, head string) {
-	means := r.means(name)
-	decimals := decimalsFor(unitOf(name), means...)
-	if strings.HasSuffix(strings.TrimSuffix(name, untrainedSuffix), "_std") {
-		decimals = max(decimals, 3) // collapse shows in the third
+// testNames are the study's tests in words.
+var testNames = map[ablations.Test]string{
+	ablations.T: "the t test", ablations.SignFlip: "the exact sign-flip test", ablations.Welch: "Welch's t test",
+}
+
+// intervalOfDifferences says how the differences' intervals were made. welch
+// says that some are not paired.
+func (r *Report) intervalOfDifferences(welch bool) string {
+	paired := "paired by seed"
+	switch {
+	case r.Test == ablations.Welch:
+		paired = "not paired (Welch)"
+	case welch:
+		paired += "; Welch where fewer than two seeds have both"
 	}
-	c := column{head: head}
+	interval := " t interval"
+	if r.Test == ablations.SignFlip {
+		interval = " interval of the exact sign-flip test"
+	}
+	return paired + ": " + percent(1-r.Alpha) + interval
+}
+
+// addMetric adds a column of means, if any cell has one.
+func (r *Report) addMetric(t *table.Table, name, head string) {
+	means := r.means(name)
+	decimals := decimalsOf(name, means)
+	c := table.Column{Head: head, Values: floats(means)}
 	known := false
 	for _, m := range means {
 		if m.known() {
 			known = true
-			c.cells = append(c.cells, m.fixed(decimals))
+			c.Cells = append(c.Cells, m.fixed(decimals))
 		} else {
-			c.cells = append(c.cells, nothing)
+			c.Cells = append(c.Cells, table.Nothing)
 		}
 	}
 	if known {
-		t.columns = append(t.columns, c)
+		t.Columns = append(t.Columns, c)
 	}
+}
+
+// decimalsOf chooses how many decimals a metric's means are shown with.
+func decimalsOf(metric string, means []Number) int {
+	decimals := decimalsFor(unitOf(metric), means...)
+	if strings.HasSuffix(strings.TrimSuffix(metric, untrainedSuffix), "_std") {
+		return max(decimals, 3) // collapse shows in the third
+	}
+	return decimals
 }
 
 // metric returns a metric of the cell, of which nothing is known if it is not
@@ -263,36 +285,58 @@ func (c Cell) outcome() string {
 }
 
 // marks notes what a reader must know about one cell.
-func (r *Report) marks(t *table, c Cell) string {
+func (r *Report) marks(t *table.Table, c Cell) string {
 	var marks []string
 	if c.DimensionalCollapse {
-		marks = append(marks, t.note(r.lowRankNote()))
+		marks = append(marks, t.Note(r.lowRankNote()))
 	}
 	if m := c.metric(r.Metric); r.Metric != "" && c.N > 0 && m.known() < c.N {
-		marks = append(marks, t.note(fmt.Sprintf("%s: no final %s in %d of %d results; %s",
+		marks = append(marks, t.Note(fmt.Sprintf("%s: no final %s in %d of %d results; %s",
 			c.Name, r.Metric, c.N-m.known(), c.N, whatIsLeft(m.known()))))
 	}
 	if c.Stopped > 0 {
-		marks = append(marks, t.note(c.stoppedNote()))
+		marks = append(marks, t.Note(c.stoppedNote()))
 	}
 	// Without any value there is no mean either, and the table shows that.
 	if k := c.metric(r.Metric + untrainedSuffix).known(); 0 < k && k < c.N {
-		marks = append(marks, t.note(fmt.Sprintf("%s: no untrained %s in %d of %d results; its mean is over %s",
+		marks = append(marks, t.Note(fmt.Sprintf("%s: no untrained %s in %d of %d results; its mean is over %s",
 			c.Name, r.Metric, c.N-k, c.N, words.Plural(k, "value"))))
 	}
-	for _, run := range c.runs {
-		noValue := !run.outcome.IsResult() || run.outcome == results.Diverged
-		if run.reason != "" && run.outcome != "" && noValue {
-			marks = append(marks, t.note(fmt.Sprintf("%s, seed %d: %s (%s)", c.Name, run.seed, strings.ReplaceAll(string(run.outcome), "_", " "), firstLine(run.reason))))
-		}
+	for _, note := range c.reasons() {
+		marks = append(marks, t.Note(note))
 	}
 	if c.SameAs != "" {
-		marks = append(marks, t.note(fmt.Sprintf("%s has the settings of %s: the same runs", c.Name, c.SameAs)))
+		marks = append(marks, t.Note(fmt.Sprintf("%s has the settings of %s: the same runs", c.Name, c.SameAs)))
 	}
 	if len(marks) == 0 {
 		return ""
 	}
 	return " " + strings.Join(marks, " ")
+}
+
+// reasons says why runs have no value, those with the same reason at once.
+func (c Cell) reasons() (notes []string) {
+	seeds := map[string][]int{}
+	var order []string
+	for _, run := range c.runs {
+		noValue := !run.outcome.IsResult() || run.outcome == results.Diverged
+		if run.reason == "" || run.outcome == "" || !noValue {
+			continue
+		}
+		why := fmt.Sprintf("%s (%s)", strings.ReplaceAll(string(run.outcome), "_", " "), firstLine(run.reason))
+		if seeds[why] == nil {
+			order = append(order, why)
+		}
+		seeds[why] = append(seeds[why], run.seed)
+	}
+	for _, why := range order {
+		seed := "seed"
+		if len(seeds[why]) > 1 {
+			seed = "seeds"
+		}
+		notes = append(notes, fmt.Sprintf("%s, %s %s: %s", c.Name, seed, numbers(seeds[why]), why))
+	}
+	return notes
 }
 
 // whatIsLeft says what a mean over n values is worth.
@@ -343,39 +387,22 @@ func firstLine(s string) string {
 	return s
 }
 
-// generalNotes warns of what concerns the whole table.
-func (r *Report) generalNotes(t *table) {
-	add := func(note string) { t.general = append(t.general, note) }
-	done, all := r.total()
-	if done < all {
-		add(fmt.Sprintf("%d of %d runs have no result yet: the table will change", all-done, all))
+// generalNotes explain the columns, or why there are none.
+func (r *Report) generalNotes(t *table.Table) {
+	add := func(note string) { t.General = append(t.General, note) }
+	switch all := tallyOf(r.Cells); {
+	case all.results > 0 && r.Metric == "":
+		add("no run with a result has a value of a metric that cells could be compared by")
+	case all.results > 0 && all.collapsed == all.results:
+		add("all runs with a result collapsed or never separated")
 	}
-	if r.own != nil && len(t.columns) > 3 {
+	switch {
+	case len(t.Columns) <= 3:
+	case r.own != nil:
 		add("untrained: at step 0; all others: at the last step; means over seeds")
-	} else if len(t.columns) > 3 {
-		add("untrained: the same networks at step 0; knn: nearest-neighbour accuracy; z_std: spread of the projection, 0 = collapsed, near 1 = spread out; means over seeds")
-	}
-	if n := len(r.Seeds); n == 1 {
-		add("1 seed: neither intervals nor tests are possible")
-	} else if stats.SmallestExactP(n) > r.Alpha {
-		add(fmt.Sprintf("%s: no exact test (sign-flip) can reach %s, its smallest p is %s; the t intervals assume that differences scatter normally",
-			words.Plural(n, "seed"), Number(r.Alpha).shortest(), Number(stats.SmallestExactP(n)).shortest()))
-	}
-	for _, mix := range []struct {
-		what   string
-		counts []Count
-	}{
-		{"data", r.Provenance.Data},
-		{"data set contents", r.Provenance.Datasets},
-		{"trainer versions", r.Provenance.Trainers},
-		{"kernel sets", r.Provenance.Kernels},
-		{"program versions", r.Provenance.Versions},
-		{"processors", r.Provenance.CPUs},
-	} {
-		expected := mix.what == "data set contents" && len(r.Provenance.Data) > 1
-		if len(mix.counts) > 1 && !expected {
-			add(fmt.Sprintf("mixed %s: %s", mix.what, list(mix.counts)))
-		}
+	default:
+		add("untrained: the same networks at step 0; knn: nearest-neighbour accuracy; " +
+			"z_std: spread of the projection, 0 = collapsed, near 1 = spread out; means over seeds")
 	}
 }
 
@@ -400,14 +427,14 @@ func join(rows [][]string) []string {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], width(part))
+			widths[i] = max(widths[i], table.Width(part))
 		}
 	}
 	joined := make([]string, len(rows))
 	for k, row := range rows {
 		var s strings.Builder
 		for i, part := range row {
-			s.WriteString(strings.Repeat(" ", widths[i]-width(part)))
+			s.WriteString(strings.Repeat(" ", widths[i]-table.Width(part)))
 			s.WriteString(part)
 		}
 		joined[k] = s.String()

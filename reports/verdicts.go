@@ -16,7 +16,7 @@ import (
 // comparisons' (an intersection-union test). Holm's correction over all claims
 // that compare anything then gives each claim the level at which its parts are
 // tested, so that the chance of supporting any claim that is false is at most
-// Alpha. A comparison without a p value (not run, or without a spread) counts
+// Alpha, and so is that of contradicting any that is true. A comparison without a p value (not run, or without a spread) counts
 // with p = 1: whether a claim belongs to the family does not depend on data.
 func (r *Report) judge(study *ablations.Study) {
 	comparisons := make([][]comparison, len(study.Claims))
@@ -45,13 +45,14 @@ func (r *Report) judge(study *ablations.Study) {
 		}
 		for k, part := range claim.All {
 			if comparisons[i][k].isOne {
-				c.Parts = append(c.Parts, comparisons[i][k].judge(part, float64(c.Level)))
+				c.Parts = append(c.Parts, comparisons[i][k].judge(part, float64(c.Level), compared(claim.All)))
 			} else {
 				c.Parts = append(c.Parts, r.judgeCollapse(part))
 			}
 		}
 		c.Verdict = together(c.Parts)
 		c.Statistics = r.batchStatistics(claim)
+		c.comparisons = comparisons[i]
 		r.Claims = append(r.Claims, c)
 	}
 }
@@ -114,6 +115,7 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	result.N = t.results
 	if t.results > 0 {
 		result.Estimate = Number(float64(t.collapsed) / float64(t.results))
+		result.Low, result.High = r.shareInterval(t)
 	}
 	all, none := t.collapsed == t.results, t.collapsed == 0 && t.diverged == 0
 	if part.Kind == ablations.NotCollapsed {
@@ -129,13 +131,10 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	default:
 		result.Verdict = Inconclusive
 	}
-	question := "collapsed"
-	if part.Kind == ablations.NotCollapsed {
-		question = "not collapsed"
-	}
 	var counts []string
 	if t.results > 0 {
-		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated", t.collapsed, t.results))
+		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated (share %s to %s %%)", t.collapsed, t.results,
+			(100*result.Low).fixed(0), (100*result.High).fixed(0)))
 	}
 	if t.stopped > 0 {
 		counts = append(counts, fmt.Sprintf("%d of them stopped early", t.stopped))
@@ -146,8 +145,13 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	if t.results < t.all {
 		counts = append(counts, t.missing())
 	}
-	result.Says = fmt.Sprintf("%s %s: %s", strings.Join(result.Cells, ", "), question, strings.Join(counts, ", "))
+	result.Says = fmt.Sprintf("%s %s: %s", strings.Join(result.Cells, ", "), collapseWord(part.Kind), strings.Join(counts, ", "))
 	return result
+}
+
+// collapseWord is a kind about collapse in words.
+func collapseWord(kind ablations.PartKind) string {
+	return strings.ReplaceAll(string(kind), "_", " ")
 }
 
 func newPart(part ablations.Part) Part {
@@ -170,23 +174,42 @@ func newPart(part ablations.Part) Part {
 // comparison is a part that compares two cells, measured but not judged.
 type comparison struct {
 	isOne    bool // the part is a comparison
-	estimate stats.Estimate
-	welch    bool
+	estimate stats.Comparison
 	p        float64 // 1 where there is none
 	pending  string  // what is not run yet
-	missing  string  // which runs have a result but no value
+	missing  string  // which runs have a result but no value, or values that must not be averaged
+	unpaired bool    // although the study asks for pairs
 	stopped  string  // which runs' values are of an earlier step than the others'
 }
 
+// compares reports whether a part compares two cells.
+func compares(part ablations.Part) bool {
+	return part.Kind == ablations.Greater || part.Kind == ablations.Equivalent
+}
+
+// compared counts the parts that compare two cells.
+func compared(parts []ablations.Part) (n int) {
+	for _, part := range parts {
+		if compares(part) {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Report) comparison(part ablations.Part) comparison {
-	if part.Kind != ablations.Greater && part.Kind != ablations.Equivalent {
+	if !compares(part) {
 		return comparison{}
 	}
 	c := comparison{isOne: true, p: 1}
 	var values [2][]float64
 	var gaps, stopped []string
+	var final []int
 	for i, s := range part.Cells[:2] {
 		cell := r.Cells[s.Cell]
+		if !s.Untrained {
+			final = append(final, s.Cell)
+		}
 		values[i] = valuesOf(cell.runs, part.Metric, s.Untrained)
 		if gap := gapOf(cell, values[i], s.Text); gap != "" {
 			gaps = append(gaps, gap)
@@ -198,8 +221,12 @@ func (r *Report) comparison(part ablations.Part) comparison {
 	if t := tallyOf(r.cellsOf(part)); t.results < t.all {
 		c.pending = t.missing()
 	}
+	if why := r.refused(final, part.Metric); why != "" {
+		gaps, values = append(gaps, why), [2][]float64{}
+	}
 	c.missing, c.stopped = strings.Join(gaps, ", "), strings.Join(stopped, ", ")
-	c.estimate, c.welch = difference(values[0], values[1])
+	c.estimate = stats.Compare(stats.Method(r.Test), values[0], values[1])
+	c.unpaired = c.estimate.Method == stats.ByWelch && r.Test != ablations.Welch
 	if c.pending != "" || c.missing != "" {
 		return c
 	}
@@ -231,23 +258,26 @@ func gapOf(cell Cell, values []float64, selector string) string {
 	return fmt.Sprintf("no value in %d of %d runs of %s", missing, cell.N, selector)
 }
 
-// judge decides the part at a one-sided level.
-func (c comparison) judge(part ablations.Part, level float64) Part {
+// judge decides the part at a one-sided level. One part is enough to contradict
+// a claim, so each of those that compare may do it with its share of the level
+// only (Bonferroni): else a true claim of many parts would often lose one.
+func (c comparison) judge(part ablations.Part, level float64, compared int) Part {
 	result := newPart(part)
 	result.N = c.estimate.N
 	if c.estimate.N > 0 {
 		result.Estimate = Number(c.estimate.Mean)
 	}
-	low, high := c.estimate.Interval(1 - 2*level)
+	low, high := c.estimate.Bounds(level)
 	result.Low, result.High = Number(low), Number(high)
 	decided := c.pending == "" && c.missing == ""
 	if decided && c.estimate.HasSpread() {
 		result.P = Number(c.p)
 	}
-	holds, fails := low > part.By, high < part.By
+	lowest, highest := c.estimate.Bounds(level / float64(compared))
+	holds, fails := low > part.By, highest < part.By
 	if part.Kind == ablations.Equivalent {
 		holds = -part.Margin < low && high < part.Margin
-		fails = low > part.Margin || high < -part.Margin
+		fails = lowest > part.Margin || highest < -part.Margin
 	}
 	switch {
 	case c.pending != "":
@@ -304,7 +334,7 @@ func (c comparison) undecided() string {
 		return "one seed has no interval"
 	case !c.estimate.HasSpread():
 		return "the difference is the same for every seed, so its spread is unknown"
-	case c.welch:
+	case c.unpaired:
 		return "not paired by seed (Welch)"
 	}
 	return ""

@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -13,11 +14,11 @@ import (
 )
 
 // WriteDir writes the report into a folder, which it makes if need be:
-// report.md, report.json, the figures as SVG and PNG, and the study's file if
-// it is not one that the program ships. It returns the files' paths, sorted.
-// Everything is rendered before anything is written, and each file replaces
-// its predecessor at once. The store that the report was built from must still
-// be open.
+// report.html, report.md, report.tex, report.csv, report.json, the figures as
+// SVG and PNG, and the study's file if it is not one that the program ships. It
+// returns the files' paths, sorted. Everything is rendered before anything is
+// written, and each file replaces its predecessor at once. The store that the
+// report was built from must still be open.
 func (r *Report) WriteDir(dir string) ([]string, error) {
 	files, err := r.render()
 	if err != nil {
@@ -49,20 +50,27 @@ func cannotWrite(dir string, err error) error {
 
 // render makes the contents of all files by name.
 func (r *Report) render() (map[string][]byte, error) {
-	drawings, err := r.drawings()
+	figures, err := r.Figures()
 	if err != nil {
 		return nil, err
 	}
-	drawings, files, err := draw(drawings)
+	drawn, files, err := draw(figures)
 	if err != nil {
 		return nil, err
 	}
-	files["report.md"] = []byte(r.markdown(drawings, "./"+studyFile))
-	var json bytes.Buffer
-	if err := r.JSON(&json); err != nil {
+	files["report.md"] = []byte(r.markdown(drawn, "./"+studyFile))
+	for name, write := range map[string]func(io.Writer) error{"report.json": r.JSON, "report.csv": r.CSV, "report.tex": r.LaTeX} {
+		var text bytes.Buffer
+		if err := write(&text); err != nil {
+			return nil, err
+		}
+		files[name] = text.Bytes()
+	}
+	var html bytes.Buffer
+	if err := r.page(figures, files, "./"+studyFile).HTML(&html); err != nil {
 		return nil, err
 	}
-	files["report.json"] = json.Bytes()
+	files["report.html"] = html.Bytes()
 	if !r.shipped {
 		files[studyFile] = r.text
 	}

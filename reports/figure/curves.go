@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"image/color"
 	"math"
 	"sort"
@@ -29,6 +30,7 @@ type Series struct {
 	Low    []float64 // the band
 	High   []float64
 	Ends   []Point // marked with a cross: where a single run stopped
+	Faint  bool    // a thin line and no more: neither band nor markers nor a label
 }
 
 // Point is a place in a figure, in its axes' units.
@@ -43,11 +45,11 @@ type Threshold struct {
 const (
 	plotWidth    = vg.Length(330)
 	plotHeight   = vg.Length(215)
-	labelStep    = vg.Length(14.5) // from one label to the next
-	labelGap     = vg.Length(46)   // from the plot to the text of a label: leader and sample
-	longestLabel = vg.Length(230)  // longer ones are cut
-	axisHeight   = vg.Length(38)   // tick labels and axis name below a plot
-	axisRoom     = 2 * labelSize   // below a plot, where its axis has no name
+	labelStep    = vg.Length(15)  // from one label to the next
+	labelGap     = vg.Length(46)  // from the plot to the text of a label: leader and sample
+	longestLabel = vg.Length(230) // longer ones are cut
+	axisHeight   = vg.Length(42)  // tick labels and axis name below a plot
+	axisName     = vg.Length(31)  // from a plot to the middle of its axis's name
 )
 
 func (c *Curves) title() string { return c.Title }
@@ -106,17 +108,22 @@ func (c *Curves) scales() (x, y scale) {
 			all = append(all, end.Y)
 		}
 	}
-	if xs.low > 0 && xs.low < xs.high/4 {
+	if xs.low > 0 && xs.low < xs.high/4 && !c.X.Log {
 		xs.add(0) // training starts there
 	}
 	for _, t := range c.Thresholds {
 		all = append(all, 0.9*t.Value, 1.1*t.Value) // not on the plot's edge
 	}
 	if c.Y.Log {
-		return tightScale(xs, 6), logScale(all)
+		y = logScale(all)
+	} else {
+		ys.add(all...)
+		y = roundScale(ys, 7, c.Y.Unit)
 	}
-	ys.add(all...)
-	return tightScale(xs, 6), roundScale(ys, 7, c.Y.Unit)
+	if c.X.Log {
+		return fitTicks(powersOfTwo(xs), plotWidth), y
+	}
+	return fitTicks(tightScale(xs, 6), plotWidth), y
 }
 
 // plot is a pen together with the axes of the area that it draws on.
@@ -140,9 +147,14 @@ var thresholdDash = []vg.Length{3, 3}
 
 // drawSeries draws all bands below all lines, and the first series on top.
 func (c *Curves) drawSeries(p plot) {
-	shade := uint8(0x2C)
+	for _, s := range c.Series {
+		if s.Faint {
+			p.faintCurve(s)
+		}
+	}
+	shade := uint8(bandOpacity)
 	if len(c.Series) > 8 {
-		shade = 0x16 // many bands overlap
+		shade = manyBandsOpacity
 	}
 	for _, s := range c.Series {
 		for _, run := range s.runs() {
@@ -151,6 +163,9 @@ func (c *Curves) drawSeries(p plot) {
 	}
 	for i := len(c.Series) - 1; i >= 0; i-- {
 		s := c.Series[i]
+		if s.Faint {
+			continue
+		}
 		for _, run := range s.runs() {
 			p.curve(s, run)
 		}
@@ -207,7 +222,7 @@ func (s Series) marked(i, of int) []int {
 }
 
 func (p plot) band(s Series, run [2]int, shade uint8) {
-	if len(s.Low) != len(s.Mean) || len(s.High) != len(s.Mean) {
+	if s.Faint || len(s.Low) != len(s.Mean) || len(s.High) != len(s.Mean) {
 		return
 	}
 	var top, bottom []vg.Point
@@ -226,13 +241,26 @@ func (p plot) band(s Series, run [2]int, shade uint8) {
 }
 
 func (p plot) curve(s Series, run [2]int) {
+	for _, piece := range p.pieces(s, run) {
+		p.line(s.Style.color(), 1.6, s.Style.dash(), piece...)
+	}
+}
+
+func (p plot) faintCurve(s Series) {
+	for _, run := range s.runs() {
+		for _, piece := range p.pieces(s, run) {
+			p.line(faint(s.Style.color(), faintOpacity), 0.9, s.Style.dash(), piece...)
+		}
+	}
+}
+
+// pieces are the parts of a stretch of s that lie in the plot.
+func (p plot) pieces(s Series, run [2]int) [][]vg.Point {
 	var points []vg.Point
 	for i := run[0]; i < run[1]; i++ {
 		points = append(points, p.point(s.X[i], s.Mean[i]))
 	}
-	for _, piece := range p.ClipLinesXY(points) {
-		p.line(s.Style.color(), 1.6, s.Style.dash(), piece...)
-	}
+	return p.ClipLinesXY(points)
 }
 
 // cross marks where a run stopped, with a white rim so that it stands out from
@@ -254,18 +282,22 @@ func drawAxes(p pen, area vg.Rectangle, x, y scale, xName string) {
 		p.line(gridLine, 0.7, nil, at, vg.Point{X: area.Max.X, Y: at.Y})
 		p.text(t.label, area.Min.X-6, at.Y, right, labelSize, ink)
 	}
-	drawXAxis(in, xName)
+	drawXAxis(in, []string{xName})
 }
 
-func drawXAxis(p plot, name string) {
+// drawXAxis draws the horizontal axis with its name, which may have several
+// lines.
+func drawXAxis(p plot, name []string) {
 	for _, t := range p.x.ticks {
 		x := p.point(t.value, p.y.low).X
 		p.line(gridLine, 0.7, nil, vg.Point{X: x, Y: p.Min.Y}, vg.Point{X: x, Y: p.Max.Y})
 		p.line(axisLine, 0.7, nil, vg.Point{X: x, Y: p.Min.Y}, vg.Point{X: x, Y: p.Min.Y - 3})
-		p.text(t.label, x, p.Min.Y-11, centre, labelSize, ink)
+		p.text(t.label, x, p.Min.Y-12.5, centre, labelSize, ink)
 	}
 	p.line(axisLine, 0.9, nil, p.Min, vg.Point{X: p.Max.X, Y: p.Min.Y})
-	p.text(name, p.Center().X, p.Min.Y-27, centre, labelSize, softInk)
+	for i, line := range name {
+		p.text(line, p.Center().X, p.Min.Y-axisName-labelSize*lineStep*vg.Length(i), centre, labelSize, softInk)
+	}
 }
 
 func widestTick(s scale) (width vg.Length) {
@@ -289,6 +321,9 @@ type label struct {
 func (c *Curves) labels(y scale) []label {
 	var labels []label
 	for _, s := range c.Series {
+		if s.Faint {
+			continue
+		}
 		l := label{name: shorten(s.Name, longestLabel, labelSize), remark: s.Remark, style: s.Style, absent: true}
 		for _, v := range s.Mean {
 			if isNumber(v) {
@@ -297,7 +332,7 @@ func (c *Curves) labels(y scale) []label {
 		}
 		if l.absent {
 			l.share = -1
-			l.remark = "no value"
+			l.remark = cmp.Or(l.remark, "no value")
 		}
 		labels = append(labels, l)
 	}

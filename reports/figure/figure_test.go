@@ -5,8 +5,10 @@ import (
 	"encoding/xml"
 	"flag"
 	"fmt"
+	"image/color"
 	"image/png"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -14,6 +16,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/recorder"
 )
 
 var keep = flag.String("figures", "", "folder to leave the sample figures in, to be looked at")
@@ -45,7 +50,7 @@ func sampleCurves(n int, log bool) *Curves {
 		Note:       "Line: mean over seeds; band: lowest to highest seed.",
 	}
 	for i, name := range sampleNames(n) {
-		s := Series{Name: name, Style: Style(i)}
+		s := Series{Name: name, Style: StyleOf(i)}
 		end := []float64{0.82, 0.45, 0.004, 0.25, 0.62, 0.03}[i%6] * (1 - 0.03*float64(i/6))
 		start := 0.15 + 0.6*rng.Float64()
 		for step := 0; step <= 10; step++ {
@@ -76,7 +81,7 @@ func sampleLoss(n int, log bool) *Curves {
 		Note:  "Line: mean over seeds, each point the mean of 12 steps; band: lowest to highest seed.",
 	}
 	for i, name := range sampleNames(n) {
-		s := Series{Name: name, Style: Style(i)}
+		s := Series{Name: name, Style: StyleOf(i)}
 		end := []float64{0.81, 0.3, 0.0000004, 0.1, 0.06, 0.02}[i%6]
 		for step := range 200 {
 			t := float64(step) / 200
@@ -96,39 +101,79 @@ func sampleLoss(n int, log bool) *Curves {
 	return c
 }
 
-func sampleComparison(n, seeds int) *Comparison {
+func number64(v float64) *float64 { return &v }
+
+func sampleComparison(n, seeds int) *Dots {
 	rng := rand.New(rand.NewPCG(3, uint64(n)))
-	c := &Comparison{
-		Title:         "BYOL without batch statistics: linear evaluation",
-		X:             Axis{Label: "linear_top1", Unit: "%"},
-		ReferenceName: "mean of bn",
-		Interval:      "95 % t interval",
-		Note:          "Fashion-MNIST, 2 seeds.",
+	d := &Dots{
+		Title:  "BYOL without batch statistics: linear evaluation",
+		Panels: []Panel{{X: Axis{Label: "linear_top1", Unit: "%"}, ReferenceName: "mean of bn"}},
+		Key:    Key{Mean: "mean, 95 % t interval", Value: "one seed", Hollow: "untrained (step 0)"},
+		Note:   "Fashion-MNIST, 2 seeds.",
 	}
 	for i, name := range sampleNames(n) {
-		r := Row{Name: name, Style: Style(i), Remark: []string{"", "collapsed 1 of 2", "never separated 1 of 1, failed 1 of 3, pending 1 of 3", "", "diverged 1 of 2", "collapsed 2 of 2"}[i%6]}
+		remarks := []string{"", "collapsed 1 of 2", "never separated 1 of 1, failed 1 of 3, pending 1 of 3", "", "diverged 1 of 2", "collapsed 2 of 2"}
+		d.Rows = append(d.Rows, Row{Name: name, Style: StyleOf(i), Remark: remarks[i%6]})
 		centre := 80 - 4*float64(i%6)
+		m := Marks{Mean: &Interval{}}
 		var sum, squares float64
 		for range seeds {
 			v := centre + 1.1*rng.NormFloat64()
-			r.Values = append(r.Values, v)
-			r.Untrained = append(r.Untrained, 66+3*rng.Float64())
+			m.Values = append(m.Values, v)
+			m.Hollow = []float64{66 + 3*rng.Float64()}
 			sum += v
 			squares += v * v
 		}
-		r.Mean = sum / float64(seeds)
+		mean := sum / float64(seeds)
 		half := map[int]float64{1: math.Inf(1), 2: 12.7}[seeds]
 		if half == 0 {
 			half = 2.8
 		}
-		sd := math.Sqrt(math.Max(0, squares/float64(seeds)-r.Mean*r.Mean)) / math.Sqrt(float64(max(1, seeds-1)))
-		r.Low, r.High = r.Mean-half*sd, r.Mean+half*sd
+		sd := math.Sqrt(math.Max(0, squares/float64(seeds)-mean*mean)) / math.Sqrt(float64(max(1, seeds-1)))
+		*m.Mean = Interval{mean, mean - half*sd, mean + half*sd}
 		if seeds == 1 {
-			r.Low, r.High = math.Inf(-1), math.Inf(1)
+			*m.Mean = Interval{mean, math.Inf(-1), math.Inf(1)}
 		}
-		c.Rows = append(c.Rows, r)
+		d.Panels[0].Marks = append(d.Panels[0].Marks, m)
 	}
-	c.Reference = c.Rows[0].Mean
+	d.Panels[0].Reference = number64(d.Panels[0].Marks[0].Mean.Mean)
+	return d
+}
+
+// samplePanels has three panels: one logarithmic, one with hollow marks and one
+// with pairs.
+func samplePanels(n int) *Dots {
+	rng := rand.New(rand.NewPCG(4, uint64(n)))
+	d := sampleComparison(n, 2)
+	d.Title = "Three panels"
+	left := Panel{Title: "logarithmic", X: Axis{Label: "z_std, y_std: spread, 0 = collapsed", Log: true}}
+	left.Reference, left.ReferenceName = number64(0.1), "collapsed below 0.1"
+	right := Panel{Title: "pairs", X: Axis{Label: "z_rankme, y_rankme: effective rank, 1 = collapsed", Log: true}}
+	for i := range d.Rows {
+		left.Marks = append(left.Marks, Marks{Values: []float64{rng.Float64(), rng.Float64()}, Hollow: []float64{0.3 * rng.Float64()}})
+		right.Marks = append(right.Marks, Marks{Pair: []Mark{{At: 1 + 60*rng.Float64(), Style: StyleOf(i)}, {At: 12, Style: StyleOf(0), Hollow: true}}})
+	}
+	d.Panels = []Panel{left, d.Panels[0], right}
+	d.Panels[1].Title = "intervals"
+	return d
+}
+
+// sampleSpectrum has a logarithmic horizontal axis and faint lines.
+func sampleSpectrum(n int) *Curves {
+	c := &Curves{Title: "Spectrum", X: Axis{Label: "rank", Log: true}, Y: Axis{Label: "singular value", Log: true}, Note: "Thin: at step 0."}
+	for i, name := range sampleNames(n) {
+		for _, faint := range []bool{false, true} {
+			s := Series{Name: name, Style: StyleOf(i), Faint: faint}
+			for _, rank := range []float64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64} {
+				v := math.Pow(rank, -0.3-0.5*float64(i))
+				if faint {
+					v = math.Pow(rank, -1.5-0.2*float64(i))
+				}
+				s.X, s.Mean, s.Low, s.High = append(s.X, rank), append(s.Mean, v), append(s.Low, 0.8*v), append(s.High, 1.2*v)
+			}
+			c.Series = append(c.Series, s)
+		}
+	}
 	return c
 }
 
@@ -140,10 +185,12 @@ func samples() map[string]Picture {
 		s[fmt.Sprintf("loss-log-%d", n)] = sampleLoss(n, true)
 		s[fmt.Sprintf("comparison-%d", n)] = sampleComparison(n, 2)
 		s[fmt.Sprintf("comparison-%d-five-seeds", n)] = sampleComparison(n, 5)
+		s[fmt.Sprintf("panels-%d", n)] = samplePanels(n)
+		s[fmt.Sprintf("spectrum-%d", n)] = sampleSpectrum(n)
 	}
 	s["comparison-one-seed"] = sampleComparison(5, 1)
 	s["empty"] = &Curves{Title: "Nothing yet", X: Axis{Label: "steps"}, Y: Axis{Label: "loss"}}
-	s["empty-comparison"] = &Comparison{Title: "Nothing yet", X: Axis{Label: "linear_top1", Unit: "%"}, Reference: math.NaN(), Interval: "95 % t interval"}
+	s["empty-comparison"] = &Dots{Title: "Nothing yet", Panels: []Panel{{X: Axis{Label: "linear_top1", Unit: "%"}, Reference: number64(math.NaN())}}}
 	long := sampleCurves(5, true)
 	long.Title = strings.Repeat("A title that does not know when to stop ", 5)
 	long.Series[1].Name = strings.Repeat("norm=gn+ws,predictor=false,width=64 ", 3)
@@ -155,6 +202,14 @@ func samples() map[string]Picture {
 type words struct {
 	s                        string
 	left, right, bottom, top float64
+}
+
+// allColours are those that a page knows how to replace.
+func allColours() (all []string) {
+	for _, c := range append([]color.NRGBA{white, ink, softInk, axisLine, gridLine, leaderInk}, palette...) {
+		all = append(all, fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B))
+	}
+	return all
 }
 
 // read parses an SVG file and returns its size, its texts and how often each
@@ -185,8 +240,14 @@ func read(t *testing.T, file []byte) (width, height float64, texts []words, stro
 		case "svg":
 			fmt.Sscanf(attr["viewBox"], "0 0 %g %g", &width, &height)
 		case "path":
-			if _, after, ok := strings.Cut(attr["style"], "stroke:#"); ok {
-				strokes["#"+after[:6]]++
+			strokes[attr["stroke"]]++
+			for _, colour := range []string{attr["stroke"], attr["fill"]} {
+				if colour != "" && colour != "none" && !slices.Contains(allColours(), colour) {
+					t.Errorf("a path in %s, which is no colour of ours", colour)
+				}
+			}
+			if attr["style"] != "" || attr["fill"] == "" {
+				t.Errorf("a path with style %q and fill %q", attr["style"], attr["fill"])
 			}
 		case "text":
 			var s string
@@ -196,9 +257,7 @@ func read(t *testing.T, file []byte) (width, height float64, texts []words, stro
 			fmt.Sscan(attr["x"], &x)
 			fmt.Sscan(attr["y"], &y)
 			fmt.Sscan(attr["textLength"], &length)
-			_, after, _ := strings.Cut(attr["style"], "font-size:")
-			after, _, _ = strings.Cut(after, "px")
-			fmt.Sscan(after, &size)
+			fmt.Sscan(strings.TrimSuffix(attr["font-size"], "px"), &size)
 			if length == 0 || size == 0 {
 				t.Errorf("text %q has no length or size", s)
 			}
@@ -318,22 +377,162 @@ func TestComparisonSaysWhatItShows(t *testing.T) {
 	}
 }
 
+// Each panel has an axis of its own below it and a title above it, and the rows
+// go through all of them.
+func TestPanels(t *testing.T) {
+	d := samplePanels(5)
+	_, _, texts, _ := read(t, mustSVG(t, d))
+	g, _ := d.grid()
+	middle := func(w words) float64 { return (w.left + w.right) / 2 }
+	find := func(s string) (w words) {
+		i := slices.IndexFunc(texts, func(w words) bool { return w.s == s })
+		if i < 0 {
+			t.Fatalf("no text %q in %q", s, textsOf(texts))
+		}
+		return texts[i]
+	}
+	for i, panel := range d.Panels {
+		left, right := g.panels[i].Min.X.Points(), g.panels[i].Max.X.Points()
+		if i > 0 && left < g.panels[i-1].Max.X.Points()+20 {
+			t.Errorf("panel %d begins at %.0f, the one before ends at %.0f", i, left, g.panels[i-1].Max.X)
+		}
+		title, name := find(panel.Title), find(g.names[i][0])
+		for _, w := range []words{title, name} {
+			if math.Abs(middle(w)-(left+right)/2) > 1 {
+				t.Errorf("%q is centred on %.0f, its panel on %.0f", w.s, middle(w), (left+right)/2)
+			}
+		}
+		if row := find("bn"); title.bottom < row.top || name.top > row.bottom {
+			t.Errorf("panel %d: the title at %.0f and the axis's name at %.0f do not enclose the row at %.0f", i, title.bottom, name.top, row.bottom)
+		}
+		for _, k := range g.scales[i].ticks {
+			at := left + g.scales[i].at(k.value)*(right-left)
+			if !slices.ContainsFunc(texts, func(w words) bool { return w.s == k.label && math.Abs(middle(w)-at) < 1 }) {
+				t.Errorf("panel %d has no %s at %.0f", i, k.label, at)
+			}
+		}
+	}
+	if find("bn").right > g.panels[0].Min.X.Points() {
+		t.Error("a row's name reaches into its first panel")
+	}
+}
+
+// Marks lie where their values are, in their row and their colour.
+func TestMarksAreWhereTheirValuesAre(t *testing.T) {
+	d := &Dots{
+		Rows: []Row{{Name: "a", Style: StyleOf(0)}, {Name: "b", Style: StyleOf(1)}},
+		Panels: []Panel{{X: Axis{Label: "x"}, Wide: []float64{0, 10}, Marks: []Marks{
+			{Values: []float64{2}, Hollow: []float64{4}},
+			{Pair: []Mark{{At: 6, Style: StyleOf(2)}, {At: 8, Style: StyleOf(3), Hollow: true}}},
+		}}},
+	}
+	g, _ := d.grid()
+	var canvas recorder.Canvas
+	width, height, draw := d.layout()
+	draw(newPen(&canvas, width, height))
+	panel := g.panels[0]
+	top := 0.0 // of the first row
+	for _, a := range canvas.Actions {
+		if s, ok := a.(*recorder.FillString); ok && s.String == "a" {
+			top = (s.Point.Y + 0.35*labelSize + rowHeight/2).Points()
+		}
+	}
+	marks := map[string]bool{} // row, value and colour of each fill within the panel
+	var colour string
+	for _, a := range canvas.Actions {
+		switch a := a.(type) {
+		case *recorder.SetColor:
+			c := color.NRGBAModel.Convert(a.Color).(color.NRGBA)
+			colour = fmt.Sprintf("%02X%02X%02X", c.R, c.G, c.B)
+		case *recorder.Fill:
+			var low, high vg.Point = a.Path[0].Pos, a.Path[0].Pos
+			for _, c := range a.Path {
+				if c.Type != vg.CloseComp && c.Type != vg.ArcComp {
+					low.X, high.X, low.Y, high.Y = min(low.X, c.Pos.X), max(high.X, c.Pos.X), min(low.Y, c.Pos.Y), max(high.Y, c.Pos.Y)
+				}
+				if c.Type == vg.ArcComp {
+					low, high = c.Pos, c.Pos
+				}
+			}
+			x, y := (low.X+high.X).Points()/2, (low.Y+high.Y).Points()/2
+			if width := (panel.Max.X - panel.Min.X).Points(); x > panel.Min.X.Points() && x < panel.Max.X.Points() && y < top && high.X-low.X < rowHeight {
+				row, below := math.Modf((top - y) / rowHeight.Points())
+				place := "on"
+				switch {
+				case below < 0.45:
+					place = "above"
+				case below > 0.55:
+					place = "below"
+				}
+				marks[fmt.Sprintf("%s row %.0f at %.0f in %s", place, row, (x-panel.Min.X.Points())/width*10, colour)] = true
+			}
+		}
+	}
+	hex := func(i int) string { c := palette[i]; return fmt.Sprintf("%02X%02X%02X", c.R, c.G, c.B) }
+	for _, want := range []string{"below row 0 at 2 in " + hex(0), "above row 0 at 4 in FFFFFF", "on row 1 at 6 in " + hex(2), "on row 1 at 8 in FFFFFF"} {
+		if !marks[want] {
+			t.Errorf("no mark in %s; there are %v", want, slices.Sorted(maps.Keys(marks)))
+		}
+	}
+	if len(marks) != 4 {
+		t.Errorf("%d marks, want 4: %v", len(marks), marks)
+	}
+}
+
+// Many seeds with nearly the same values need few marks.
+func TestMarksOnEachOtherAreDrawnOnce(t *testing.T) {
+	panel := func(n int) *Dots {
+		m := Marks{}
+		for i := range n {
+			m.Values, m.Hollow = append(m.Values, float64(i%3)), append(m.Hollow, float64(i%3)+1e-9*float64(i))
+		}
+		return &Dots{Rows: []Row{{Name: "a"}}, Panels: []Panel{{Wide: []float64{0, 3}, Marks: []Marks{m}}}}
+	}
+	if few, many := mustSVG(t, panel(3)), mustSVG(t, panel(300)); len(many) > len(few) {
+		t.Errorf("3 seeds take %d bytes, 300 at the same places %d", len(few), len(many))
+	}
+}
+
+// Faint lines have neither labels nor markers, and lie beneath the others.
+func TestFaintLines(t *testing.T) {
+	c := sampleSpectrum(2)
+	_, _, texts, strokes := read(t, mustSVG(t, c))
+	n := 0
+	for _, w := range texts {
+		if w.s == "bn" || w.s == "ln" {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d labels of two cells", n)
+	}
+	if got := strokes["#0072B2"]; got != 3 { // line, faint line, sample
+		t.Errorf("%d strokes in the first cell's colour, want 3", got)
+	}
+	for _, want := range []string{"1", "2", "4", "8", "16", "32", "64", "rank"} {
+		if !slices.Contains(textsOf(texts), want) {
+			t.Errorf("no %q below the axis in %q", want, textsOf(texts))
+		}
+	}
+}
+
 // Two seeds can give an interval far wider than the data: it must not squeeze
 // them, and the cut must be said.
 func TestWideIntervalsAreCut(t *testing.T) {
-	c := &Comparison{X: Axis{Label: "a", Unit: "%"}, Reference: math.NaN(), Rows: []Row{
-		{Name: "a", Values: []float64{70, 71}, Mean: 70.5, Low: -300, High: 400},
-		{Name: "b", Values: []float64{72, 73}, Mean: 72.5, Low: 72, High: 73},
+	panel := Panel{X: Axis{Label: "a", Unit: "%"}, Marks: []Marks{
+		{Values: []float64{70, 71}, Mean: &Interval{70.5, -300, 400}},
+		{Values: []float64{72, 73}, Mean: &Interval{72.5, 72, 73}},
 	}}
-	s, clipped := c.scale()
+	s, clipped := panel.scale(plotWidth)
 	if !clipped || s.low < 65 || s.high > 80 {
 		t.Errorf("axis %v to %v, clipped %v", s.low, s.high, clipped)
 	}
-	if _, _, texts, _ := read(t, mustSVG(t, c)); !strings.Contains(strings.Join(textsOf(texts), " "), "interval goes on beyond") {
+	d := &Dots{Rows: []Row{{Name: "a"}, {Name: "b"}}, Panels: []Panel{panel}}
+	if _, _, texts, _ := read(t, mustSVG(t, d)); !strings.Contains(strings.Join(textsOf(texts), " "), "interval goes on beyond") {
 		t.Error("the figure does not say that it cuts an interval")
 	}
-	c.Rows = c.Rows[1:]
-	if _, clipped := c.scale(); clipped {
+	panel.Marks = panel.Marks[1:]
+	if _, clipped := panel.scale(plotWidth); clipped {
 		t.Error("an interval that fits counts as cut")
 	}
 }
@@ -416,14 +615,17 @@ func TestOddData(t *testing.T) {
 			read(t, file)
 		}
 	}
-	rows := []Row{{Name: "a", Values: []float64{nan}, Untrained: []float64{inf}, Mean: nan, Low: nan, High: inf}}
-	if file := mustSVG(t, &Comparison{Title: "t", Rows: rows, Reference: nan}); bytes.Contains(file, []byte("NaN")) {
-		t.Error("a comparison of nothing draws at NaN")
+	for _, log := range []bool{false, true} {
+		marks := []Marks{{Values: []float64{nan}, Hollow: []float64{inf}, Mean: &Interval{nan, nan, inf}, Pair: []Mark{{At: nan}, {At: inf}}}}
+		panel := Panel{X: Axis{Log: log}, Marks: marks, Reference: &nan, Wide: []float64{nan}}
+		if file := mustSVG(t, &Dots{Title: "t", Rows: []Row{{Name: "a"}}, Panels: []Panel{panel, panel}}); bytes.Contains(file, []byte("NaN")) {
+			t.Error("dots of nothing are drawn at NaN")
+		}
 	}
 }
 
 func TestTooLarge(t *testing.T) {
-	c := &Comparison{Rows: make([]Row, 1000)}
+	c := &Dots{Rows: make([]Row, 1000), Panels: []Panel{{}}}
 	if _, err := SVG(c); err == nil {
 		t.Error("a figure of a thousand rows is drawn as SVG")
 	}
@@ -434,12 +636,12 @@ func TestTooLarge(t *testing.T) {
 
 // In black and white, markers and dashes must be enough to tell cells apart.
 func TestStylesDiffer(t *testing.T) {
-	seen := map[string]Style{}
-	for s := Style(0); s < 36; s++ {
-		look := fmt.Sprint(s.marker(), s.dash())
+	seen := map[string]int{}
+	for i := range 36 {
+		look := fmt.Sprint(StyleOf(i).marker(), StyleOf(i).dash())
 		if other, ok := seen[look]; ok {
-			t.Errorf("styles %d and %d look the same without colour", other, s)
+			t.Errorf("styles %d and %d look the same without colour", other, i)
 		}
-		seen[look] = s
+		seen[look] = i
 	}
 }

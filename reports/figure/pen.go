@@ -15,9 +15,9 @@ import (
 
 // Sizes of text.
 const (
-	titleSize = vg.Length(13)
-	labelSize = vg.Length(11.5)
-	noteSize  = vg.Length(10)
+	titleSize = vg.Length(14)
+	labelSize = vg.Length(12)
+	noteSize  = vg.Length(10.5)
 	lineStep  = vg.Length(1.25) // from one line to the next, times its size
 	margin    = vg.Length(12)
 )

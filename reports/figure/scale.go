@@ -3,8 +3,11 @@ package figure
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"gonum.org/v1/plot/vg"
 )
 
 // scale maps values to shares of an axis and knows its ticks.
@@ -164,6 +167,52 @@ func roundAround(v float64) (below, above float64) {
 		}
 	}
 	return power, 10 * power
+}
+
+// powersOfTwo returns a logarithmic scale that ends with the data, which are
+// positive, with ticks at the powers of two.
+func powersOfTwo(of span) scale {
+	of = of.widened()
+	s := scale{low: max(of.low, math.SmallestNonzeroFloat64), high: of.high, log: true}
+	for e := math.Ceil(math.Log2(s.low) - 1e-9); e <= math.Log2(s.high)+1e-9; e++ {
+		s.ticks = append(s.ticks, tick{math.Exp2(e), plain(math.Exp2(e))})
+	}
+	return s
+}
+
+// fitTicks takes ticks off a horizontal axis of the given length until their
+// labels stand apart: those between powers of ten first, then every other.
+func fitTicks(s scale, length vg.Length) scale {
+	if s.log && s.crowded(length) {
+		powers := slices.DeleteFunc(slices.Clone(s.ticks), func(t tick) bool {
+			e := math.Log10(t.value)
+			return math.Abs(e-math.Round(e)) > 1e-9 && t.value > s.low*(1+1e-9)
+		})
+		if len(powers) > 1 {
+			s.ticks = powers
+		}
+	}
+	for len(s.ticks) > 2 && s.crowded(length) {
+		var kept []tick
+		for i := 0; i < len(s.ticks); i += 2 {
+			kept = append(kept, s.ticks[i])
+		}
+		s.ticks = kept
+	}
+	return s
+}
+
+// crowded reports whether two neighbouring labels would nearly touch.
+func (s scale) crowded(length vg.Length) bool {
+	const apart = 8
+	for i := 1; i < len(s.ticks); i++ {
+		a, b := s.ticks[i-1], s.ticks[i]
+		room := vg.Length(s.at(b.value)-s.at(a.value)) * length
+		if room < (textWidth(a.label, labelSize)+textWidth(b.label, labelSize))/2+apart {
+			return true
+		}
+	}
+	return false
 }
 
 func logTicks(s scale) []tick {

@@ -72,6 +72,31 @@ func TestScalesHoldTheirData(t *testing.T) {
 	}
 }
 
+// Labels below a plot stand apart, whatever their number and the room.
+func TestFitTicks(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		scale  scale
+		length vg.Length
+		want   string
+	}{
+		{"room for all", roundScale(span{0, 100, true}, 5, "%"), 190, "0 20 40 60 80 100"},
+		{"every other", roundScale(span{0, 100, true}, 10, "%"), 190, "0 20 40 60 80 100"},
+		{"powers of ten first", logScale([]float64{0.02, 0.9}), 100, "0.02 0.1 1"},
+		{"powers of two", powersOfTwo(span{1, 64, true}), 330, "1 2 4 8 16 32 64"},
+		{"powers of two without room", powersOfTwo(span{1, 65536, true}), 330, "1 16 256 4096 65536"},
+		{"one rank", powersOfTwo(span{1, 1, true}), 330, "1"},
+	} {
+		s := fitTicks(c.scale, c.length)
+		if got := labelsOf(s); got != c.want {
+			t.Errorf("%s: ticks %q, want %q", c.name, got, c.want)
+		}
+		if s.crowded(c.length) {
+			t.Errorf("%s: the labels of %q touch", c.name, labelsOf(s))
+		}
+	}
+}
+
 func TestSpread(t *testing.T) {
 	for _, c := range []struct {
 		name         string

@@ -1,0 +1,94 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"ablate/ablations"
+	"ablate/reports/stats"
+	"ablate/words"
+)
+
+// advise says of every claim that is inconclusive how many further seeds would
+// probably settle it and what they would take, or why seeds would not.
+func (r *Report) advise(study *ablations.Study) {
+	for i := range r.Claims {
+		if c := &r.Claims[i]; c.Verdict == Inconclusive {
+			c.Advice = r.advice(*c, study.Claims[i].All)
+		}
+	}
+}
+
+func (r *Report) advice(c Claim, parts []ablations.Part) string {
+	need := 0
+	for i, part := range c.Parts {
+		if part.Verdict != Inconclusive {
+			continue
+		}
+		seeds, why := c.comparisons[i].seedsFor(parts[i], float64(c.Level), compared(parts))
+		if why != "" {
+			return "more seeds would probably not settle it: " + why
+		}
+		need = max(need, seeds)
+	}
+	return r.takes(max(need, len(r.Seeds)+1))
+}
+
+// seedsFor is how many seeds in all would probably decide a part of a claim with
+// so many comparisons at a one-sided level, or why no number of them would.
+func (c comparison) seedsFor(part ablations.Part, level float64, compared int) (seeds int, why string) {
+	if c.isOne && c.speaksAgainst(part) {
+		level /= float64(compared)
+	}
+	switch {
+	case !c.isOne:
+		return 0, "the runs of its cells do not agree on collapse"
+	case c.missing != "":
+		return 0, c.missing
+	case !c.estimate.HasSpread() && c.estimate.N > 1:
+		return 0, "the difference is the same for every seed"
+	case !c.estimate.HasSpread():
+		seeds = stats.LeastSeeds(c.estimate.Method, level)
+	case part.Kind == ablations.Greater:
+		seeds = c.estimate.SeedsForGreater(part.By, level)
+	default:
+		seeds = c.estimate.SeedsForEquivalent(part.Margin, level)
+	}
+	if seeds == 0 {
+		return 0, fmt.Sprintf("the difference is so near the threshold that not even %d are enough, if it stays as it is", stats.MaxSeeds)
+	}
+	return seeds, ""
+}
+
+// speaksAgainst reports whether the estimate is not what the part asks for.
+func (c comparison) speaksAgainst(part ablations.Part) bool {
+	if part.Kind == ablations.Equivalent {
+		return math.Abs(c.estimate.Mean) > part.Margin
+	}
+	return c.estimate.Mean < part.By
+}
+
+// takes says what it takes to have this many seeds.
+func (r *Report) takes(seeds int) string {
+	more := seeds - len(r.Seeds)
+	says := fmt.Sprintf("%s in all, %d more, would probably settle it (80 %%, if difference and spread stay as they are)", words.Plural(seeds, "seed"), more)
+	cells, ran, seconds := 0, 0, 0.0
+	for _, c := range r.Cells {
+		if c.SameAs == "" {
+			cells++
+		}
+	}
+	for _, run := range distinct(r.Cells) {
+		if run.outcome.IsResult() && run.seconds > 0 {
+			ran++
+			seconds += run.seconds
+		}
+	}
+	says += fmt.Sprintf(": %s", words.Plural(more*cells, "further run"))
+	if ran > 0 {
+		each := time.Duration(seconds / float64(ran) * float64(time.Second))
+		says += fmt.Sprintf(", about %s for one worker", words.Duration(time.Duration(more*cells)*each))
+	}
+	return says
+}

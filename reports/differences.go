@@ -1,0 +1,124 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"ablate/ablations"
+	"ablate/reports/table"
+	"ablate/words"
+)
+
+// differencesTable compares every cell with the baseline by all tests, so that
+// nobody has to wonder what another one had said. It is false where there is
+// nothing to compare.
+func (r *Report) differencesTable() (t table.Table, ok bool) {
+	t = table.Table{Name: "differences", Title: "Against the baseline " + words.Printable(r.Cells[0].Name)}
+	cells := r.Cells[1:]
+	names := table.Column{Head: "cell", Left: true}
+	for _, c := range cells {
+		names.Cells = append(names.Cells, c.Name)
+	}
+	t.Columns = []table.Column{names}
+	if slices.ContainsFunc(cells, func(c Cell) bool { return c.Difference != nil && c.Difference.tested() }) {
+		t.Columns = append(t.Columns, r.pairColumns(&t, cells)...)
+	}
+	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Collapse.K > 0 }) {
+		t.Columns = append(t.Columns, r.collapseColumns(&t, cells)...)
+	}
+	return t, len(t.Columns) > 1
+}
+
+// tested reports whether any test could be made.
+func (d *Difference) tested() bool { return d.T.known() || d.SignFlip.known() || d.P.known() }
+
+// pairColumns are what the seeds' differences in the main metric say.
+func (r *Report) pairColumns(t *table.Table, cells []Cell) []table.Column {
+	column := func(head string, value func(*Difference) Number, text func(Number) string) table.Column {
+		c := table.Column{Head: head, Group: r.Metric}
+		for _, cell := range cells {
+			v := unknown
+			if cell.Difference != nil {
+				v = value(cell.Difference)
+			}
+			shown := table.Nothing
+			if v.known() {
+				shown = text(v)
+			}
+			c.Cells, c.Values = append(c.Cells, shown), append(c.Values, float64(v))
+		}
+		return c
+	}
+	decimals := r.differenceDecimals()
+	columns := []table.Column{
+		column("difference", func(d *Difference) Number { return d.Estimate }, func(v Number) string { return v.fixed(decimals) }),
+		column("pairs", func(d *Difference) Number { return Number(d.N) }, func(v Number) string { return v.fixed(0) }),
+		column("r "+t.Note("correlation of the two cells' values over the seeds, which is what pairing exploits; of three pairs or more"),
+			func(d *Difference) Number { return d.Correlation }, func(v Number) string { return v.fixed(2) }),
+		column("p t "+t.Note("two-sided, before Holm: of the t test (paired, or Welch's where it is not), and of the exact sign-flip test"),
+			func(d *Difference) Number { return d.T }, pValue),
+		column("p flip", func(d *Difference) Number { return d.SignFlip }, pValue),
+		column("p Holm "+t.Note("two-sided, of "+testNames[r.Test]+", the study's, after Holm over the cells"),
+			func(d *Difference) Number { return d.P }, pValue),
+	}
+	for i, c := range cells {
+		if d := c.Difference; d != nil && d.Welch && r.Test != ablations.Welch {
+			columns[1].Cells[i] += " " + t.Note("not paired (Welch): the smaller of the two samples")
+		}
+	}
+	return columns
+}
+
+// differenceDecimals is how many decimals the differences are shown with.
+func (r *Report) differenceDecimals() int {
+	var figures []Number
+	for _, c := range r.Cells {
+		if c.Difference != nil {
+			figures = append(figures, c.Difference.Estimate)
+		}
+	}
+	return decimalsFor(unitOf(r.Metric), figures...)
+}
+
+// collapseColumns are how many runs collapsed, and whether that is other than
+// in the baseline.
+func (r *Report) collapseColumns(t *table.Table, cells []Cell) []table.Column {
+	shares := table.Column{Group: "collapsed", Head: "runs"}
+	clopper := t.Note(fmt.Sprintf("Clopper and Pearson's %s interval of the share of runs that collapse or never separate; in the baseline it is %s",
+		percent(1-r.Alpha), r.Cells[0].Collapse))
+	fisher := t.Note("two-sided, of Fisher's exact test against the baseline, after Holm over the cells")
+	intervals := table.Column{Group: "collapsed", Head: "share % " + clopper}
+	p := table.Column{Group: "collapsed", Head: "p Fisher " + fisher}
+	for _, cell := range cells {
+		c := cell.Collapse
+		share := math.NaN()
+		if c.N > 0 {
+			share = float64(c.K) / float64(c.N)
+		}
+		shares.Cells, shares.Values = append(shares.Cells, fmt.Sprintf("%d of %d", c.K, c.N)), append(shares.Values, share)
+		interval, shown := table.Nothing, table.Nothing
+		if c.Low.known() {
+			interval = c.interval()
+		}
+		if c.P.known() {
+			shown = pValue(c.P)
+		}
+		intervals.Cells = append(intervals.Cells, interval)
+		p.Cells, p.Values = append(p.Cells, shown), append(p.Values, float64(c.P))
+	}
+	return []table.Column{shares, intervals, p}
+}
+
+// interval is that of the share, in percent.
+func (c Collapse) interval() string {
+	return fmt.Sprintf("%s to %s", (100 * c.Low).fixed(0), (100 * c.High).fixed(0))
+}
+
+// String is "2 of 2 (16 to 100 %)".
+func (c Collapse) String() string {
+	if !c.Low.known() {
+		return fmt.Sprintf("%d of %d", c.K, c.N)
+	}
+	return fmt.Sprintf("%d of %d (%s %%)", c.K, c.N, c.interval())
+}

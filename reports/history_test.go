@@ -1,0 +1,152 @@
+package reports
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"ablate/results"
+	"ablate/results/journal"
+)
+
+// edit changes a study's text, which must have what is to be changed.
+func edit(t *testing.T, text string, oldNew ...string) string {
+	t.Helper()
+	for i := 0; i < len(oldNew); i += 2 {
+		if !strings.Contains(text, oldNew[i]) {
+			t.Fatalf("%q is not in %s", oldNew[i], text)
+		}
+		text = strings.Replace(text, oldNew[i], oldNew[i+1], 1)
+	}
+	return text
+}
+
+// normally ends every run with the figures of a healthy one.
+func normally(t *testing.T) func(string, int, *journal.Writer) results.Outcome {
+	return func(cell string, seed int, w *journal.Writer) results.Outcome {
+		journalOf(t, w, "portable", 50, 60+float64(seed), 0.8)
+		return results.Completed
+	}
+}
+
+// look lets enough time pass for what comes next to be later.
+func look() { time.Sleep(3 * time.Millisecond) }
+
+const twoClaims = studyText + `
+[[claims]]
+id   = "alive"
+says = "Nothing collapses"
+all  = [{ not_collapsed = ["bn", "none"] }]
+`
+
+func TestClaimsMadeBeforehandHaveNoFlags(t *testing.T) {
+	store, stored := storeOf(t, twoClaims, normally(t))
+	look()
+	again, _ := saveStudy(t, store, twoClaims, "epochs=2") // started again: the same study
+	r, err := Build(store, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Hash != stored.Hash || r.Identity != stored.Hash {
+		t.Errorf("identity %s of %s and %s", r.Identity, stored.Hash, again.Hash)
+	}
+	if r.Registration.Results != 0 || !r.Registration.At.Equal(stored.Created) || len(r.Registration.Claims) != 64 {
+		t.Errorf("registered %+v, study of %v", r.Registration, stored.Created)
+	}
+	for _, c := range r.Claims {
+		if len(c.Flags) > 0 {
+			t.Errorf("claim %s: %q", c.ID, c.Flags)
+		}
+	}
+	for _, w := range r.Warnings {
+		if strings.Contains(w, "added") || strings.Contains(w, "taken out") || strings.Contains(w, "left out") {
+			t.Errorf("warned: %s", w)
+		}
+	}
+}
+
+func TestClaimsMadeAfterALookAreFlagged(t *testing.T) {
+	store, _ := storeOf(t, twoClaims, normally(t))
+	look()
+	edited := edit(t, twoClaims,
+		"by = 1.0", "by = 0.5",
+		`id   = "alive"`, `id   = "afterthought"`, // made anew, and one taken out
+		"seeds = 2", "seeds = [1, 3]\nalpha = 0.1")
+	now, _ := saveStudy(t, store, edited, "epochs=2")
+	r, err := Build(store, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := map[string]string{}
+	for _, c := range r.Claims {
+		flags[c.ID] = strings.Join(c.Flags, "\n")
+	}
+	for id, want := range map[string]string{
+		"learns": `^edited on \d{4}-\d\d-\d\d \d\d:\d\d UTC, when 2 of its 4 runs had results; before, alpha was 0\.05; ` +
+			`it asked: linear_top1 of bn above bn@untrained by more than 1, none collapsed$`,
+		"afterthought": `^made on .* UTC, when 2 of its 4 runs had results$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(flags[id]) {
+			t.Errorf("claim %s is flagged %q, not as %s", id, flags[id], want)
+		}
+	}
+	if r.Registration.Results != 3 || !r.Registration.At.Equal(now.Created) {
+		t.Errorf("registered %+v", r.Registration)
+	}
+	warnings := strings.Join(r.Warnings, "\n")
+	for _, want := range []string{
+		`the claim alive \(Nothing collapses\) was taken out on .* when 3 runs had results; it asked: bn, none not collapsed`,
+		`seed 3 was added on .* when 3 runs had results`,
+		`seed 2 was part of an earlier version of the study and left out here`,
+	} {
+		if !regexp.MustCompile(want).MatchString(warnings) {
+			t.Errorf("no %s in %s", want, warnings)
+		}
+	}
+}
+
+// What is changed before there is anything to see is nobody's business.
+func TestEditsBeforeResultsAreFree(t *testing.T) {
+	store, err := results.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	saveStudy(t, store, twoClaims, "epochs=2")
+	look()
+	now, runs := saveStudy(t, store, edit(t, twoClaims, "by = 1.0", "by = 0.5", "seeds = 2", "seeds = 3"), "epochs=2")
+	look()
+	runAll(t, store, runs, normally(t))
+	r, err := Build(store, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Claims[0].Flags) > 0 || r.Registration.Results != 0 || !r.Registration.At.Equal(now.Created) {
+		t.Errorf("flags %q, registered %+v", r.Claims[0].Flags, r.Registration)
+	}
+	if all := strings.Join(r.Warnings, "\n"); strings.Contains(all, "added") {
+		t.Error(all)
+	}
+}
+
+// The hash of claims is of what they ask, not of how the file is written.
+func TestHashOfClaims(t *testing.T) {
+	of := func(text string) string {
+		store, stored := storeOf(t, text, normally(t))
+		r, err := Build(store, stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Registration.Claims
+	}
+	hash := of(studyText)
+	if same := of(edit(t, studyText, "seeds = 2", "seeds = 3 # more\n", "[cells]", "# cells\n[cells]")); same != hash {
+		t.Error("seeds and comments change the hash")
+	}
+	for _, c := range [][2]string{{"by = 1.0", "by = 1.5"}, {`says = "Training helps"`, `says = "It helps"`}, {"seeds = 2", "seeds = 2\ntest = \"sign-flip\""}, {`collapsed = ["none"]`, `collapsed = ["no-predictor"]`}} {
+		if of(edit(t, studyText, c[0], c[1])) == hash {
+			t.Errorf("%s instead of %s has the same hash", c[1], c[0])
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package reports
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"ablate/ablations"
+	"ablate/results"
+)
+
+func TestUnequalWorkIsNotAveraged(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*run)
+		want   string // "" for a mean
+	}{
+		{"equal", func(*run) {}, ""},
+		{"another content", func(r *run) { r.dataset = "other" }, "contents of the data set d (2), other (1)"},
+		{"another trainer", func(r *run) { r.trainer = "9" }, "trainer versions 2 (2), 9 (1)"},
+		{"fewer steps", func(r *run) { shorten(r, 3) }, "last steps 390 (2), 3 (1)"},
+		{"collapsed and stopped early", func(r *run) { r.outcome, r.stopped = results.Collapsed, 3; shorten(r, 3) }, ""},
+		{"diverged, so without a value", func(r *run) { r.outcome = results.Diverged; shorten(r, 3) }, ""},
+	} {
+		study, runs := fixture(1, 2, 3)
+		const gnws = 4
+		for i := range runs[gnws] {
+			runs[gnws][i].dataset, runs[gnws][i].trainer = "d", "2"
+		}
+		c.change(&runs[gnws][1])
+		r := newReport(study, runs)
+		cell := r.Cells[gnws]
+		m := cell.Metrics["linear_top1"]
+		if c.want == "" {
+			if cell.Refused != "" || !m.Mean.known() {
+				t.Errorf("%s: refused: %s", c.name, cell.Refused)
+			}
+			continue
+		}
+		if !strings.HasSuffix(cell.Refused, c.want) || m.Mean.known() || m.Low.known() || !m.Values[1].known() {
+			t.Errorf("%s: %q, %+v", c.name, cell.Refused, m)
+		}
+		if d := cell.Difference; d.Estimate.known() || d.P.known() {
+			t.Errorf("%s: compared all the same: %+v", c.name, *d)
+		}
+		part := r.Claims[1].Parts[0] // gn+ws is equivalent to bn
+		if part.Verdict != Inconclusive || part.Estimate.known() || !strings.Contains(part.Says, c.want) {
+			t.Errorf("%s: %+v", c.name, part)
+		}
+		if !strings.Contains(strings.Join(r.Warnings, "\n"), "gn+ws: "+cell.Refused) {
+			t.Errorf("%s: nobody is warned: %q", c.name, r.Warnings)
+		}
+	}
+}
+
+// shorten lets a run's last values be of an earlier step.
+func shorten(r *run, step int64) {
+	for name, e := range r.metrics {
+		e.last = step
+		r.metrics[name] = e
+	}
+}
+
+// Every run once, and the interval of the share beside it.
+func TestCollapseIsCompared(t *testing.T) {
+	r := report(1, 2, 3, 4)
+	baseline, none := r.Cells[0].Collapse, r.Cells[2].Collapse
+	if baseline.K != 0 || baseline.N != 4 || baseline.Low != 0 || baseline.P.known() {
+		t.Errorf("bn: %+v", baseline)
+	}
+	// R: binom.test(4, 4)$conf.int is 0.3976354 to 1; fisher.test of 4 of 4
+	// against 0 of 4 is p = 0.02857143, times 5 comparisons.
+	if none.K != 4 || none.N != 4 || math.Abs(float64(none.Low)-0.3976354) > 1e-6 || none.High != 1 || math.Abs(float64(none.P)-5*0.02857143) > 1e-6 {
+		t.Errorf("none: %+v", none)
+	}
+	if p := r.Cells[1].Collapse.P; p != 1 {
+		t.Errorf("0 of 4 against 0 of 4: p = %v", p)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	few := report(1, 2)
+	if all := strings.Join(few.Warnings, "\n"); !strings.Contains(all, "2 seeds: no exact test (sign-flip) can reach 0.05, its smallest two-sided p is 0.5") {
+		t.Error(all)
+	}
+	if many := report(1, 2, 3, 4, 5, 6, 7); len(many.Warnings) > 0 {
+		t.Errorf("warned of %q", many.Warnings)
+	}
+	for seeds, want := range map[int]string{
+		4: "4 seeds can support no comparison, whatever the data: the sign-flip test takes 5",
+		5: "5 seeds cannot support the first of 2 claims that compare, whatever the data: at Holm's smallest level the sign-flip test takes 6",
+		6: "",
+	} {
+		study, runs := fixture([]int{1, 2, 3, 4, 5, 6}[:seeds]...)
+		study.Test = ablations.SignFlip
+		if got := strings.Join(newReport(study, runs).Warnings, "\n"); got != want {
+			t.Errorf("sign-flip of %d seeds: %q", seeds, got)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(runs [][]run)
+		want   string
+	}{
+		{"all open", func(runs [][]run) { setAll(runs, "") }, "no run has a result yet"},
+		{"all failed", func(runs [][]run) { setAll(runs, results.Failed) }, "no run has a result: all 36 ended without one"},
+		{"some failed", func(runs [][]run) { runs[1][0].outcome = results.TimedOut }, "1 of 36 runs ended without a result"},
+		{"some open", func(runs [][]run) { runs[1][0].outcome, runs[2][0].outcome = "", results.Failed },
+			"1 of 36 runs ended without a result, 1 have none yet: what is said here will change"},
+		{"unequal", func(runs [][]run) { runs[1][0].outcome = results.Diverged }, "cells do not rest on equally many values of linear_top1: from 5 to 6 of 6 seeds"},
+	} {
+		study, runs := fixture(1, 2, 3, 4, 5, 6)
+		c.change(runs)
+		r := newReport(study, runs)
+		if all := strings.Join(r.Warnings, "\n"); !strings.Contains(all, c.want) {
+			t.Errorf("%s: %q", c.name, all)
+		}
+	}
+}
+
+func setAll(runs [][]run, o results.Outcome) {
+	for i := range runs {
+		for j := range runs[i] {
+			runs[i][j].outcome = o
+		}
+	}
+}
+
+// The study's test decides, and no other.
+func TestTheTestIsTheStudys(t *testing.T) {
+	verdict := func(test ablations.Test, seeds ...int) Part {
+		study, runs := fixture(seeds...)
+		study.Test = test
+		return newReport(study, runs).Claims[1].Parts[1] // bn is above bn@untrained by 3
+	}
+	if p := verdict("", 1, 2, 3); p.Verdict != Supported {
+		t.Errorf("t: %+v", p)
+	}
+	if p := verdict(ablations.SignFlip, 1, 2, 3); p.Verdict != Inconclusive || p.P != 0.125 {
+		t.Errorf("sign-flip of 3 seeds: %+v", p)
+	}
+	if p := verdict(ablations.SignFlip, 1, 2, 3, 4, 5, 6); p.Verdict != Supported || p.P != 1./64 || !p.Low.known() {
+		t.Errorf("sign-flip of 6 seeds: %+v", p)
+	}
+	if p := verdict(ablations.Welch, 1, 2, 3); p.Verdict != Supported || strings.Contains(p.Says, "not paired") {
+		t.Errorf("Welch: %+v", p)
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	advice := func(change func(*ablations.Study, [][]run), seeds ...int) string {
+		study, runs := fixture(seeds...)
+		for i := range runs {
+			for j := range runs[i] {
+				runs[i][j].seconds = 60
+			}
+		}
+		change(study, runs)
+		return newReport(study, runs).Claims[1].Advice // gn+ws is equivalent to bn, and bn above untrained
+	}
+	asIs := func(*ablations.Study, [][]run) {}
+	margin := func(m float64) func(*ablations.Study, [][]run) {
+		return func(s *ablations.Study, _ [][]run) { s.Claims[1].All[0].Margin = m }
+	}
+	for _, c := range []struct {
+		name   string
+		got    string
+		prefix string
+	}{
+		{"contradicted", advice(margin(2), 1, 2, 3, 4), ""},
+		{"a wider margin", advice(margin(4.9), 1, 2, 3, 4), "9 seeds in all, 5 more, would probably settle it (80 %, if difference and spread stay as they are): 30 further runs, about 30 min 00 s for one worker"},
+		{"one seed", advice(asIs, 1), "2 seeds in all, 1 more, would probably"},
+		{"diverged", advice(func(_ *ablations.Study, runs [][]run) { runs[4][0].outcome = results.Diverged }, 1, 2, 3), "more seeds would probably not settle it: 1 of 3 runs of gn+ws diverged"},
+	} {
+		if !strings.HasPrefix(c.got, c.prefix) || c.prefix == "" && c.got != "" {
+			t.Errorf("%s: %q", c.name, c.got)
+		}
+	}
+}
+
+// A run that stands for two seeds is one value, not two.
+func TestDuplicateSeedsAreRefused(t *testing.T) {
+	store, stored := storeOf(t, studyText, normally(t))
+	stored.Slots[1].RunID = stored.Slots[0].RunID // cell bn
+	_, err := Build(store, stored)
+	if err == nil || !strings.Contains(err.Error(), "run bn-1 stands for seeds 1 and 2 of cell bn") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,56 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"ablate/ablations"
+	"ablate/words"
+)
+
+// rule says how the claims were tested, at which levels, and what the intervals
+// are; "" if there is nothing to say.
+func (r *Report) rule() string {
+	var levels, says []string
+	bounds, shares, several := false, false, false
+	for _, c := range r.Claims {
+		tested := 0
+		if c.Level.known() {
+			levels = append(levels, fmt.Sprintf("%s at %.3g", c.ID, float64(c.Level)))
+		}
+		for _, p := range c.Parts {
+			counts := p.Kind == ablations.Collapsed || p.Kind == ablations.NotCollapsed
+			if !counts {
+				tested++
+			}
+			bounds = bounds || !counts && (p.Low.known() || p.High.known())
+			shares = shares || counts && p.N > 0
+		}
+		several = several || tested > 1
+	}
+	if len(levels) > 0 {
+		says = append(says, fmt.Sprintf("Comparisons: %s of the opposite, Holm over %s at %s (%s).",
+			r.tests(), words.Plural(len(levels), "claim"), Number(r.Alpha).shortest(), strings.Join(levels, ", ")))
+	}
+	if bounds {
+		says = append(says, "In brackets, the interval whose ends are one-sided bounds at that level.")
+	}
+	if several {
+		says = append(says, "Of several comparisons in a claim each contradicts it at its share of the level.")
+	}
+	if shares {
+		says = append(says, fmt.Sprintf("Shares of collapsed runs: Clopper and Pearson's %s interval.", percent(1-r.Alpha)))
+	}
+	return strings.Join(says, " ")
+}
+
+// tests names the study's test.
+func (r *Report) tests() string {
+	switch r.Test {
+	case ablations.SignFlip:
+		return "paired by seed, one-sided sign-flip tests"
+	case ablations.Welch:
+		return "one-sided Welch t tests, not paired,"
+	}
+	return "paired by seed, one-sided t tests"
+}
