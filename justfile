@@ -50,6 +50,10 @@ test *ARGS:
     go build -o /dev/null .
     echo "All tests passed."
 
+# compile the LaTeX of reports with pdflatex (installs TeX Live's basics); ARGS go to go test
+slow *ARGS:
+    ABLATE_SLOW=1 go test -tags '{{ tags }}' -count=1 -run LaTeXCompiles "$@" ./reports/...
+
 # measure a training step; ARGS go to ablate bench trainer
 bench *ARGS: build
     bin/ablate bench trainer "$@"

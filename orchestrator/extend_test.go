@@ -104,12 +104,16 @@ func (x *extending) extension(r results.Run) orchestrator.Extension {
 func (x *extending) points(id string) map[string][]results.Point {
 	x.t.Helper()
 	all := map[string][]results.Point{}
-	for _, m := range config.Metrics {
-		series, err := x.store.Series(id, m.Name)
+	metrics, err := x.store.Ends([]string{id})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for name := range metrics[id] {
+		series, err := x.store.Series(id, name)
 		if err != nil {
 			x.t.Fatal(err)
 		}
-		all[m.Name] = series
+		all[name] = series
 	}
 	return all
 }
@@ -132,7 +136,7 @@ func TestExtensionInTheStore(t *testing.T) {
 	if !reflect.DeepEqual(got, wanted) {
 		t.Errorf("the points are\n%v, want\n%v", got, wanted)
 	}
-	if len(got["loss"]) != 12 || len(got["z_std"]) != 5 || len(got["linear_top1"]) != 2 {
+	if len(got["loss"]) != 12 || len(got["z_std"]) != 5 || len(got["linear_top1"]) != 2 || len(got["z_spectrum_1"]) != 2 {
 		t.Errorf("the points are %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,6 +17,7 @@ import (
 	"ablate/orchestrator/worker"
 	"ablate/results"
 	"ablate/trainer/checkpoint"
+	"ablate/trainer/config"
 )
 
 // frozenTrainers is where a store keeps the external trainers of its runs.
@@ -171,9 +173,15 @@ func worthTaking(r results.ImportRun, shift int) bool {
 	return t.Outcome != "" || t.Attempts > o.Attempts || t.Attempts == o.Attempts && t.Step > o.Step
 }
 
-// compare notes it if a run's two results are not the same.
+// compare notes it if a run's two results are not the same. The spectrum is left
+// out: runs of earlier programs lack it, which is no disagreement, and what
+// differs in it differs in z_rankme too, which is made of it.
 func (m *merger) compare(r results.ImportRun) error {
 	names, err := m.Differing(r.ID)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		_, spectrum := config.SpectrumRank(name)
+		return spectrum
+	})
 	if err == nil && (len(names) > 0 || r.Ours.Outcome != r.Theirs.Outcome) {
 		m.done.Differ = append(m.done.Differ, Disagreement{r, names})
 	}

@@ -57,6 +57,16 @@ func openStore(t *testing.T, dir string) *results.Store {
 // leaves a checkpoint behind the last, and ends so.
 func attempted(t *testing.T, dir, id string, resume int64, o results.Outcome, losses ...float64) worker.Attempt {
 	t.Helper()
+	var metrics []map[string]journal.Value
+	for _, v := range losses {
+		metrics = append(metrics, map[string]journal.Value{"loss": journal.Value(v)})
+	}
+	return reported(t, dir, id, resume, o, metrics...)
+}
+
+// reported is attempted with any metrics.
+func reported(t *testing.T, dir, id string, resume int64, o results.Outcome, metrics ...map[string]journal.Value) worker.Attempt {
+	t.Helper()
 	s := openStore(t, dir)
 	defer s.Close()
 	runDir := orchestrator.RunDir(dir, id)
@@ -68,15 +78,15 @@ func attempted(t *testing.T, dir, id string, resume int64, o results.Outcome, lo
 	must(t, err)
 	must(t, w.Write(journal.Line{Kind: journal.Start, Time: 1000, Start: &journal.StartInfo{ResumeStep: resume, Steps: 100, Kernels: "k"}}))
 	must(t, w.Write(journal.Line{Kind: journal.Event, Time: 2000, Text: "hello"}))
-	for i, v := range losses {
-		must(t, w.Write(journal.Line{Kind: journal.Metrics, Step: resume + int64(i), Metrics: map[string]journal.Value{"loss": journal.Value(v)}}))
+	for i, values := range metrics {
+		must(t, w.Write(journal.Line{Kind: journal.Metrics, Step: resume + int64(i), Metrics: values}))
 	}
 	if o != "" {
 		must(t, w.Write(journal.Line{Kind: journal.Outcome, Time: 3000, Outcome: string(o)}))
 	}
 	must(t, w.Close())
 	must(t, os.MkdirAll(a.Checkpoints(), 0o777))
-	name := fmt.Sprintf("step-%012d.safetensors", resume+int64(len(losses)))
+	name := fmt.Sprintf("step-%012d.safetensors", resume+int64(len(metrics)))
 	must(t, os.WriteFile(filepath.Join(a.Checkpoints(), name), []byte(id), 0o666))
 	must(t, os.WriteFile(a.Stderr(), []byte("log of "+id), 0o666))
 	must(t, s.Ingest(id, a.N, a.Journal()))
@@ -137,8 +147,11 @@ func imported(t *testing.T, dir, from string, taken ...string) orchestrator.Impo
 }
 
 func TestImport(t *testing.T) {
-	ids := []string{"both", "failed", "fresh", "going", "mine", "never", "other"}
+	ids := []string{"both", "failed", "fresh", "going", "mine", "never", "newer", "other"}
 	ours, theirs := storeOf(t, ids...), storeOf(t, ids...)
+	// A program that reports the spectrum agrees with one that did not yet.
+	attempted(t, ours, "newer", 0, results.Completed, 1)
+	reported(t, theirs, "newer", 0, results.Completed, map[string]journal.Value{"loss": 1, "z_spectrum_1": 0.9, "z_spectrum_64": 0})
 	attempted(t, ours, "mine", 0, results.Completed, 1)
 	attempted(t, theirs, "fresh", 0, "", 1, 2)
 	attempted(t, theirs, "fresh", 1, results.Collapsed, 3)

@@ -80,6 +80,21 @@ func (i *Inspection) ToDo(id string) bool {
 // Run is what the store knows of a run; the zero Run if nothing.
 func (i *Inspection) Run(id string) results.Run { return i.runs[id] }
 
+// StateOf says where a run stands: its outcome, "running", "interrupted" or
+// "waiting". An attempt that is open in the store is at work only if there is a
+// head; what is to go on waits while there is one.
+func StateOf(r results.Run, head bool) string {
+	switch {
+	case r.Running && head:
+		return "running"
+	case r.Outcome != "":
+		return string(r.Outcome)
+	case r.Attempts > 0 && !head:
+		return "interrupted"
+	}
+	return "waiting"
+}
+
 // Progress is the mean share of their training that the runs have done that are
 // at work, and those that are interrupted.
 func (i *Inspection) Progress() (atWork, interrupted float64) {

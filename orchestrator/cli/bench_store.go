@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"ablate/ablations"
 	"ablate/orchestrator/worker"
 	"ablate/results"
 	"ablate/results/journal"
@@ -29,9 +30,10 @@ func benchStoreCommand() *cli.Command {
 		Usage:     "measure how fast results are stored and found",
 		UsageText: "ablate bench store [--runs N] [--points N] [--dir DIR] [--json]",
 		Description: "Enqueues runs, reads the journals of all of them into a store of its own, and asks\n" +
-			"for its status. A run reports its loss at every step and ten figures more at every\n" +
-			"40th. If the program sqlite3 is there, its .import of the same rows, at most ten\n" +
-			"million, from a CSV file into the same table is the measure of what can be reached.",
+			"for its status and for reports on it. A run reports its loss at every step and ten\n" +
+			"figures more at every 40th. If the program sqlite3 is there, its .import of the\n" +
+			"same rows, at most ten million, from a CSV file into the same table is the measure\n" +
+			"of what can be reached.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "runs", Value: 10_000, Usage: "a study of `N` runs"},
 			&cli.IntFlag{Name: "points", Value: 10_000_000, Usage: "`N` figures, spread over the runs"},
@@ -54,6 +56,8 @@ type storeSpeed struct {
 	StatusMS    float64 `json:"status_ms"`     // from start to end of "ablate status", median of seven
 	StatusCPUMS float64 `json:"status_cpu_ms"` // processor time of it, mean
 
+	Report []reportSpeed `json:"report"` // "ablate report" of all of the runs
+
 	Import *importSpeed `json:"sqlite_import"` // null without the program sqlite3
 
 	CPU     string `json:"cpu"`     // processor with its vector extension
@@ -70,6 +74,14 @@ type ingestSpeed struct {
 	PerCPUSecond float64 `json:"points_per_cpu_second"`   // by processor time, user and system
 	First        float64 `json:"first_points_per_second"` // over the first tenth of the runs
 	Last         float64 `json:"last_points_per_second"`  // over the last tenth
+}
+
+type reportSpeed struct {
+	Cells   int     `json:"cells"`    // of the study
+	Seeds   int     `json:"seeds"`    // of each cell
+	Files   bool    `json:"files"`    // with --out: every format, and the figures
+	Seconds float64 `json:"seconds"`  // from start to end
+	PeakMiB float64 `json:"peak_mib"` // memory it had at most
 }
 
 type importSpeed struct {
@@ -128,16 +140,18 @@ func measureStore(dir string, runs, points int) (m storeSpeed, err error) {
 	if err = errors.Join(err, s.Close()); err != nil {
 		return m, err
 	}
-	path := filepath.Join(dir, "journal.jsonl")
-	perRun, err := writeBenchJournal(path, points/runs)
+	journals, perRun, err := writeBenchJournals(dir, points/runs)
 	if err != nil {
 		return m, err
 	}
-	m.Points = int64(perRun) * int64(runs)
-	if err := benchIngest(&m, store, path, ids, perRun); err != nil {
+	m.Runs, m.Points = len(ids), int64(perRun)*int64(len(ids))
+	if err := benchIngest(&m, store, journals, ids, perRun); err != nil {
 		return m, err
 	}
 	if err := benchStatus(&m, store); err != nil {
+		return m, err
+	}
+	if err := benchReports(&m, store); err != nil {
 		return m, err
 	}
 	return m, benchImport(&m, dir, perRun)
@@ -150,39 +164,61 @@ func openBench(dir string) (*results.Store, error) {
 	return results.Open(dir)
 }
 
-// benchEnqueue enqueues a study of n runs, five a cell, whose configurations have
-// a usual size.
-func benchEnqueue(s *results.Store, n int) (e enqueued, ids []string, err error) {
-	study := &results.Study{Name: "bench"}
-	var runs []results.Run
-	config := []byte(`{"text":"` + strings.Repeat("x", 1000) + `"}`)
-	for i := range n {
-		id := fmt.Sprintf("%016x", uint64(i+1)*0x9e3779b97f4a7c15) // scattered as hashes are
-		cell := i / 5
-		if i%5 == 0 {
-			study.Cells = append(study.Cells, fmt.Sprintf("cell%d", cell))
+// gridStudy is a study of cells by seeds, of the embedded trainer, and what the
+// store keeps of it. Its runs are called by their number, so that two studies of
+// as many runs have the same.
+func gridStudy(name string, cells, seeds int) (*results.Study, []results.Run, error) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "name = %q\nseeds = %d\n[axes]\noptimizer.lr = [", name, seeds)
+	for i := range cells {
+		fmt.Fprintf(&text, "%de-4, ", i+1)
+	}
+	text.WriteString("]\n[[claims]]\nid = \"rate\"\nsays = \"the rate matters\"\n" +
+		"all = [{ metric = \"linear_top1\", greater = [\"0.0001\", \"0.0002\"], by = 0.0 }]\n")
+	parsed, err := ablations.Parse(name, []byte(text.String()), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	study := &results.Study{Name: name, Text: parsed.Text}
+	runs := make([]results.Run, 0, cells*seeds)
+	for i, c := range parsed.Cells {
+		study.Cells = append(study.Cells, c.Name)
+		config := c.Settings().JSON()
+		for _, seed := range parsed.Seeds {
+			id := fmt.Sprintf("%016x", uint64(len(runs)+1)*0x9e3779b97f4a7c15) // scattered as hashes are
+			study.Slots = append(study.Slots, results.Slot{Cell: i, Seed: seed, RunID: id})
+			runs = append(runs, results.Run{ID: id, Cell: c.Name, Seed: seed, Config: config, Dataset: "d", Trainer: "2"})
 		}
-		study.Slots = append(study.Slots, results.Slot{Cell: cell, Seed: i%5 + 1, RunID: id})
-		runs = append(runs, results.Run{ID: id, Cell: study.Cells[cell], Seed: i%5 + 1, Config: config, Dataset: "d", Trainer: "2"})
-		ids = append(ids, id)
+	}
+	return study, runs, nil
+}
+
+// benchEnqueue enqueues a study of n runs, five a cell.
+func benchEnqueue(s *results.Store, n int) (e enqueued, ids []string, err error) {
+	study, runs, err := gridStudy("bench", n/5, 5)
+	if err != nil {
+		return e, nil, err
+	}
+	for _, r := range runs {
+		ids = append(ids, r.ID)
 	}
 	began := time.Now()
 	err = s.Enqueue(study, runs, &results.Entry{})
-	return enqueued{n, milliseconds(time.Since(began)) / float64(n)}, ids, err
+	return enqueued{len(runs), milliseconds(time.Since(began)) / float64(len(runs))}, ids, err
 }
 
 // eachPoint calls f for the figures of a usual run, in the order in which it
-// reports them, until there are as many as asked for or a few more.
-func eachPoint(about int, f func(step int64, metric string, value float64) error) (points int, err error) {
+// reports them, until there are as many as asked for or a few more. Runs differ
+// by their luck.
+func eachPoint(about int, luck float64, f func(step int64, metric string, value float64) error) (points int, err error) {
+	all := []string{"loss", "linear_top1", "knn_top1", "z_std", "z_cosine", "z_rankme", "z_uniformity", "y_std", "y_cosine", "y_rankme", "y_uniformity"}
 	for step := int64(0); points < about; step++ {
-		names := []string{"loss"}
+		names := all[:1]
 		if step%40 == 0 {
-			for p := range 10 {
-				names = append(names, fmt.Sprintf("probe%d", p))
-			}
+			names = all
 		}
 		for i, name := range names {
-			if err := f(step, name, float64(float32(1/(float64(i)+3+float64(step))))); err != nil {
+			if err := f(step, name, float64(float32((1+luck)/(float64(i)+3+float64(step))))); err != nil {
 				return points, err
 			}
 			points++
@@ -191,18 +227,30 @@ func eachPoint(about int, f func(step int64, metric string, value float64) error
 	return points, nil
 }
 
+// writeBenchJournals writes journals of usual runs with different luck.
+func writeBenchJournals(dir string, about int) (paths []string, points int, err error) {
+	for i := range 7 {
+		path := filepath.Join(dir, fmt.Sprintf("journal%d.jsonl", i))
+		paths = append(paths, path)
+		if points, err = writeBenchJournal(path, about, float64(i)/100); err != nil {
+			return nil, 0, err
+		}
+	}
+	return paths, points, nil
+}
+
 // writeBenchJournal writes the journal of a usual run that is done.
-func writeBenchJournal(path string, about int) (points int, err error) {
+func writeBenchJournal(path string, about int, luck float64) (points int, err error) {
 	w, err := journal.Create(path)
 	if err != nil {
 		return 0, err
 	}
 	defer w.Close()
-	if err := w.Write(journal.Line{Kind: journal.Start, Time: 1, Start: &journal.StartInfo{Steps: int64(about)}}); err != nil {
+	if err := w.Write(journal.Line{Kind: journal.Start, Time: 1, Start: &journal.StartInfo{Steps: int64(about), Version: worker.Version(), CPU: worker.CPU()}}); err != nil {
 		return 0, err
 	}
 	var line journal.Line
-	points, err = eachPoint(about, func(step int64, metric string, value float64) error {
+	points, err = eachPoint(about, luck, func(step int64, metric string, value float64) error {
 		if line.Metrics != nil && step != line.Step {
 			if err := w.Write(line); err != nil {
 				return err
@@ -224,8 +272,8 @@ func writeBenchJournal(path string, about int) (points int, err error) {
 	return points, w.Write(journal.Line{Kind: journal.Outcome, Time: 2, Outcome: string(results.Completed)})
 }
 
-// benchIngest ingests the journal as that of every run.
-func benchIngest(m *storeSpeed, store, path string, ids []string, perRun int) error {
+// benchIngest ingests the journals as those of all runs, in turn.
+func benchIngest(m *storeSpeed, store string, journals []string, ids []string, perRun int) error {
 	before, err := fileSize(store)
 	if err != nil {
 		return err
@@ -245,7 +293,7 @@ func benchIngest(m *storeSpeed, store, path string, ids []string, perRun int) er
 		if err := s.BeginAttempt(id, 1); err != nil {
 			return err
 		}
-		if err := s.Ingest(id, 1, path); err != nil {
+		if err := s.Ingest(id, 1, journals[i%len(journals)]); err != nil {
 			return err
 		}
 	}
@@ -300,6 +348,63 @@ func benchStatus(m *storeSpeed, store string) error {
 	return nil
 }
 
+// benchReports times "ablate report" of this very program on the study and, with
+// all files and figures, on another one that has the same runs as fewer cells
+// with more seeds.
+func benchReports(m *storeSpeed, store string) error {
+	seeds := min(100, m.Runs/2)
+	study, runs, err := gridStudy("bench-seeds", m.Runs/seeds, seeds)
+	if err != nil {
+		return err
+	}
+	s, err := results.Open(store)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.SaveStudy(study, runs), s.Close()); err != nil {
+		return err
+	}
+	for _, shape := range []struct {
+		study        string
+		cells, seeds int
+	}{{"bench", m.Runs / 5, 5}, {"bench-seeds", m.Runs / seeds, seeds}} {
+		for _, files := range []bool{false, true} {
+			r := reportSpeed{Cells: shape.cells, Seeds: shape.seeds, Files: files}
+			args := []string{"report", shape.study, "--store", store}
+			if files {
+				args = append(args, "--out", filepath.Join(store, "report"))
+			}
+			if r.Seconds, r.PeakMiB, err = measureSelf(args); err != nil {
+				return err
+			}
+			m.Report = append(m.Report, r)
+		}
+	}
+	return nil
+}
+
+// measureSelf executes this very program, and returns how long it took and how
+// much memory it had at most.
+func measureSelf(args []string) (seconds, mib float64, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return 0, 0, err
+	}
+	command := exec.Command(program, args...)
+	command.Args[0] = os.Args[0]
+	var errs bytes.Buffer
+	command.Stderr = &errs
+	began := time.Now()
+	if err := command.Run(); err != nil {
+		return 0, 0, fmt.Errorf("ablate %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(errs.Bytes()))
+	}
+	seconds = time.Since(began).Seconds()
+	used := command.ProcessState.SysUsage().(*syscall.Rusage)
+	// Linux counts it in KiB, and what this process had when it started that one
+	// is its floor.
+	return seconds, float64(used.Maxrss) / (1 << 10), nil
+}
+
 // maxImported is how many rows sqlite3 is given at most.
 const maxImported = 10_000_000
 
@@ -348,7 +453,7 @@ func writeCSV(path string, runs, perRun int) (rows int64, err error) {
 	w := bufio.NewWriter(f)
 	keys := map[string]int{}
 	for run := range runs {
-		n, err := eachPoint(perRun, func(step int64, metric string, value float64) error {
+		n, err := eachPoint(perRun, 0, func(step int64, metric string, value float64) error {
 			if keys[metric] == 0 {
 				keys[metric] = len(keys) + 1
 			}
@@ -374,6 +479,14 @@ func printStoreSpeed(w io.Writer, m storeSpeed) {
 	fmt.Fprintf(w, "ingest         %9.0f points/s, %.0f by processor time; first tenth %.0f, last tenth %.0f\n", i.PerSecond, i.PerCPUSecond, i.First, i.Last)
 	fmt.Fprintf(w, "size           %9.1f bytes a point\n", m.BytesPerPoint)
 	fmt.Fprintf(w, "status         %9.0f ms, %.0f of processor time\n", m.StatusMS, m.StatusCPUMS)
+	for _, r := range m.Report {
+		with := "printed"
+		if r.Files {
+			with = "with all files and figures"
+		}
+		fmt.Fprintf(w, "report         %9.2f s, %.0f MiB at most: %s of %s, %s\n",
+			r.Seconds, r.PeakMiB, words.Plural(r.Cells, "cell"), words.Plural(r.Seeds, "seed"), with)
+	}
 	if s := m.Import; s != nil {
 		fmt.Fprintf(w, "sqlite3 import %9.0f rows/s, %.0f by processor time: ingest is at %.2f of that, %.2f by processor time\n",
 			s.PerSecond, s.PerCPUSecond, s.Ratio, s.CPURatio)

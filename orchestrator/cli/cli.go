@@ -106,7 +106,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func runApp(ctx context.Context, app *cli.App, args []string) error {
 	done := make(chan error, 1)
 	go func() { done <- app.RunContext(ctx, append([]string{app.Name}, args...)) }()
-	if len(args) > 0 && (slices.Contains([]string{"run", "retry", "queue", "worker"}, args[0])) {
+	if len(args) > 0 && (slices.Contains([]string{"run", "retry", "queue", "worker", "serve", "export", "verify"}, args[0])) {
 		return <-done
 	}
 	select {
@@ -164,7 +164,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:                     []cli.Flag{storeFlag()},
 		Commands: []*cli.Command{
 			runCommand(), planCommand(), queueCommand(), retryCommand(), pauseCommand(), resumeCommand(), cancelCommand(),
-			statusCommand(), showCommand(), logsCommand(), reportCommand(),
+			statusCommand(), showCommand(), logsCommand(), reportCommand(), verifyCommand(), diffCommand(), serveCommand(),
 			studiesCommand(), importCommand(), cleanCommand(), keysCommand(), benchCommand(), traceCommand(), exportCommand(), workerCommand(),
 			completionCommand(), manCommand(), completeCommand(),
 		},

@@ -218,19 +218,30 @@ func argument(c *cli.Command, path []string, i int) string {
 // start.
 var kinds = map[string]func(l *unfinished, start string) []candidate{
 	"STUDY": func(l *unfinished, start string) []candidate {
-		return slices.Concat(l.shipped(), l.stored(start), files(start, ".toml"))
+		studies := slices.Concat(l.shipped(), l.stored(start), files(start, ".toml"))
+		if slices.Equal(l.path, []string{"diff"}) { // the study may be left out
+			studies = append(studies, l.cellsOrRuns(start)...)
+		}
+		return studies
 	},
-	"NAME":      func(l *unfinished, _ string) []candidate { return l.shipped() },
-	"RUN":       (*unfinished).runs,
-	"ID":        (*unfinished).runs,
-	"ENTRY":     func(l *unfinished, _ string) []candidate { return l.entries() },
-	"CELL":      func(l *unfinished, _ string) []candidate { return l.cells() },
-	"KEY=VALUE": func(_ *unfinished, start string) []candidate { return settings(start) },
-	"NORM":      func(*unfinished, string) []candidate { return choices("norm.encoder") },
-	"METHOD":    func(*unfinished, string) []candidate { return choices("method") },
-	"ARCH":      func(*unfinished, string) []candidate { return choices("encoder.arch") },
-	"DIR":       func(_ *unfinished, start string) []candidate { return files(start, "/") },
-	"FILE":      func(_ *unfinished, start string) []candidate { return files(start, "") },
+	"NAME":            func(l *unfinished, _ string) []candidate { return l.shipped() },
+	"RUN":             (*unfinished).runs,
+	"ID":              (*unfinished).runs,
+	"ENTRY":           func(l *unfinished, _ string) []candidate { return l.entries() },
+	"METRIC":          func(l *unfinished, _ string) []candidate { return l.metrics() },
+	"CELL":            func(l *unfinished, _ string) []candidate { return l.cells() },
+	"A":               (*unfinished).cellsOrRuns,
+	"B":               (*unfinished).cellsOrRuns,
+	"DIMENSION":       func(l *unfinished, _ string) []candidate { return l.dimensions() },
+	"DIMENSION=LEVEL": func(l *unfinished, start string) []candidate { return l.levels(start) },
+	"KEY=VALUE":       func(_ *unfinished, start string) []candidate { return settings(start) },
+	"NORM":            func(*unfinished, string) []candidate { return choices("norm.encoder") },
+	"METHOD":          func(*unfinished, string) []candidate { return choices("method") },
+	"ARCH":            func(*unfinished, string) []candidate { return choices("encoder.arch") },
+	"DIR":             func(_ *unfinished, start string) []candidate { return files(start, "/") },
+	"FILE":            func(_ *unfinished, start string) []candidate { return files(start, "") },
+	"REPORT":          func(_ *unfinished, start string) []candidate { return files(start, "") },
+	"PATH":            func(_ *unfinished, start string) []candidate { return files(start, "") },
 }
 
 // word lists the words that begin with start and are what the help calls by
@@ -285,6 +296,20 @@ func (l *unfinished) stored(start string) (all []candidate) {
 	return all
 }
 
+// metrics lists those that any run of the store has reported.
+func (l *unfinished) metrics() (all []candidate) {
+	store := l.open()
+	if store == nil {
+		return nil
+	}
+	defer store.Close()
+	names, _ := store.MetricNames()
+	for _, name := range names {
+		all = append(all, candidate{text: name})
+	}
+	return all
+}
+
 // manyRuns is how many runs a person can choose among.
 const manyRuns = 200
 
@@ -300,7 +325,7 @@ func (l *unfinished) runs(start string) (all []candidate) {
 		if len(start) > len(id) {
 			id = r.ID
 		}
-		all = append(all, candidate{id, fmt.Sprintf("%s seed %d %s", r.Cell, r.Seed, outcomeName(r.Outcome))})
+		all = append(all, candidate{id, fmt.Sprintf("%s seed %d %s", r.Cell, r.Seed, r.Outcome.Words())})
 	}
 	return all
 }
@@ -340,6 +365,88 @@ func (l *unfinished) cells() (all []candidate) {
 		for _, name := range study.Cells {
 			all = append(all, candidate{text: name})
 		}
+	}
+	return all
+}
+
+// cellsOrRuns lists what can be compared: cells of the study on the command line,
+// else of the one that was started last, and runs.
+func (l *unfinished) cellsOrRuns(start string) (all []candidate) {
+	for _, c := range l.study().Cells {
+		all = append(all, candidate{c, "cell"})
+	}
+	return append(all, l.runs(start)...)
+}
+
+// study is the one in the store that the command line names, else the one that
+// was started last; empty if there is none.
+func (l *unfinished) study() *results.Study {
+	store := l.open()
+	if store == nil {
+		return &results.Study{}
+	}
+	defer store.Close()
+	name := ""
+	if len(l.args) > 0 && l.args[0] != "" {
+		name = l.args[0]
+	}
+	study, err := store.Study(name)
+	if err != nil && name != "" { // diff's first argument need not be a study
+		study, err = store.Study("")
+	}
+	if err != nil {
+		return &results.Study{}
+	}
+	return study
+}
+
+// axes are those of the study, by name, with their levels.
+func (l *unfinished) axes() []ablations.Axis {
+	stored := l.study()
+	study, err := ablations.Parse(stored.Name, stored.Text, stored.Sets)
+	if err != nil {
+		return nil
+	}
+	return study.Axes
+}
+
+// dimensions lists what a table's rows and columns may be.
+func (l *unfinished) dimensions() (all []candidate) {
+	for _, a := range l.axes() {
+		all = append(all, candidate{a.Name, "axis"})
+	}
+	return append(all, candidate{"cell", "every cell"}, candidate{"seed", "every seed"})
+}
+
+// levels lists the dimensions, and behind one its levels.
+func (l *unfinished) levels(start string) (all []candidate) {
+	name, _, ok := strings.Cut(start, "=")
+	if !ok {
+		for _, d := range l.dimensions() {
+			all = append(all, candidate{d.text + "=", d.says})
+		}
+		return all
+	}
+	var values []string
+	switch name {
+	case "cell":
+		values = l.study().Cells
+	case "seed":
+		for _, slot := range l.study().Slots {
+			if seed := strconv.Itoa(slot.Seed); !slices.Contains(values, seed) {
+				values = append(values, seed)
+			}
+		}
+	}
+	for _, a := range l.axes() {
+		for _, level := range a.Levels {
+			if a.Name == name {
+				values = append(values, level.Name)
+			}
+		}
+	}
+	for _, v := range values {
+		all = append(all, candidate{text: name + "=" + v})
 	}
 	return all
 }

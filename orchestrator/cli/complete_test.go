@@ -61,7 +61,7 @@ func TestComplete(t *testing.T) {
 		"trace quick --out m":               "mine/ my.toml my.txt",
 		"trace quick --cell g":              "gn+ws",
 		"trace --cell g":                    "",
-		"export ":                           "encoder",
+		"export ":                           "csv jsonl parquet tensorboard mlflow encoder",
 		"completion ":                       "bash zsh fish",
 		"bench trainer --arch resnet1":      "resnet14 resnet18",
 		"no-such-command m":                 "",
@@ -79,7 +79,7 @@ func TestComplete(t *testing.T) {
 // the tab key, or is known to be what nobody can list.
 func TestKinds(t *testing.T) {
 	known := func(name string) bool {
-		free := []string{"", "N", "K", "TIME", "PIXELS", "SIZE", "LIST", "FROM-TO", "COMMAND", "WHICH"}
+		free := []string{"", "N", "K", "TIME", "PIXELS", "SIZE", "LIST", "FROM-TO", "COMMAND", "WHICH", "HOST:PORT"}
 		return kinds[name] != nil || strings.Contains(name, "|") || slices.Contains(free, name)
 	}
 	seen := 0

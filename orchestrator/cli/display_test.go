@@ -127,17 +127,12 @@ func TestSummaryLine(t *testing.T) {
 	}
 }
 
-func TestDuration(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0:                       "0.0 s",
-		1234 * time.Millisecond: "1.2 s",
-		59 * time.Second:        "59 s",
-		61 * time.Second:        "1 min 01 s",
-		3*time.Hour + 29*time.Minute + 31*time.Second: "3 h 30 min",
-		50 * time.Hour: "2 d 02 h",
-	} {
-		if got := duration(d); got != want {
-			t.Errorf("duration(%d) = %q, want %q", d, got, want)
+func TestStatusSaysWhatIsLeft(t *testing.T) {
+	left := 125.0
+	for want, left := range map[string]*float64{"s: 2 runs: 2 running, about 2 min 05 s left\n": &left, "s: 2 runs: 2 running\n": nil} {
+		var b strings.Builder
+		if err := printStatus(&b, statusJSON{Study: "s", Total: 2, Counts: map[string]int{"running": 2}, Left: left}); err != nil || !strings.HasPrefix(b.String(), want) {
+			t.Errorf("it says %q, %v, want %q", b.String(), err, want)
 		}
 	}
 }

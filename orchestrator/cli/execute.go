@@ -32,7 +32,12 @@ type head struct {
 // openHead makes this process the head of the command's store, which is made if
 // need be.
 func openHead(c *cli.Context) (*head, error) {
-	dir, err := filepath.Abs(storeDir(c))
+	return openHeadIn(c, storeDir(c))
+}
+
+// openHeadIn is openHead for the store in a folder.
+func openHeadIn(c *cli.Context, dir string) (*head, error) {
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +114,7 @@ func hasOwnTrainer(store *results.Store, study *results.Study) bool {
 func (h *head) conclude(study *results.Study, s orchestrator.Summary) {
 	h.say(summaryLine(study.Name, s))
 	for _, f := range s.Failed {
-		h.say(fmt.Sprintf("%s seed %d %s: %s; its log is %s", f.Cell, f.Seed, outcomeName(f.Outcome), f.Reason, f.Log))
+		h.say(fmt.Sprintf("%s seed %d %s: %s; its log is %s", f.Cell, f.Seed, f.Outcome.Words(), f.Reason, f.Log))
 	}
 	if n := s.Outcomes[results.Cancelled]; n > 0 {
 		h.say(fmt.Sprintf("%s: ablate retry %s --cancelled%s%s takes that back", words.Plural(n, "run")+" cancelled", study.Name, repeatSets(study.Sets), storeArgument(h.c)))
@@ -188,13 +193,13 @@ func summaryLine(study string, s orchestrator.Summary) string {
 	var parts []string
 	for _, o := range results.Outcomes {
 		if n := s.Outcomes[o]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(o)))
+			parts = append(parts, fmt.Sprintf("%d %s", n, o.Words()))
 		}
 	}
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}
-	return text + "; " + duration(s.Took)
+	return text + "; " + words.Duration(s.Took)
 }
 
 // storeArgument repeats --store if it was given, for hints.

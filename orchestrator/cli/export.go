@@ -20,9 +20,9 @@ import (
 func exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "export",
-		Usage:     "hand over what a run has made",
-		UsageText: "ablate export encoder RUN --out FILE.safetensors",
-		Subcommands: []*cli.Command{{
+		Usage:     "hand over a study's figures, or what a run has made",
+		UsageText: "ablate export csv|jsonl|parquet|tensorboard|mlflow [STUDY] --out PATH\n\nablate export encoder RUN --out FILE.safetensors",
+		Subcommands: append(exportStudyCommands(), &cli.Command{
 			Name:      "encoder",
 			Usage:     "write the trained encoder of a run for PyTorch",
 			UsageText: "ablate export encoder RUN --out FILE.safetensors [--store DIR]",
@@ -48,9 +48,9 @@ func exportCommand() *cli.Command {
 				"linear_top1, knn_top1 (%), trainer, kernels, ablate. Lists are JSON.",
 			Flags:  []cli.Flag{&cli.StringFlag{Name: "out", Usage: "the `FILE` to write", TakesFile: true}},
 			Action: exportEncoder,
-		}},
+		}),
 		Action: func(c *cli.Context) error {
-			return usagef("export needs to know what to hand over: %s", c.Command.UsageText)
+			return usagef("export needs to know what to hand over: csv, jsonl, parquet, tensorboard, mlflow or encoder")
 		},
 	}
 }
@@ -96,7 +96,7 @@ func encoderOf(run *results.Run, dir string) (*checkpoint.File, error) {
 	case run.Outcome == "":
 		return nil, fmt.Errorf("it is at step %d of %d; finish it first (ablate run)", run.Step, run.Steps)
 	case !run.Outcome.IsResult() || run.Outcome == results.Diverged:
-		return nil, fmt.Errorf("its outcome is %s: %s", outcomeName(run.Outcome), run.Reason)
+		return nil, fmt.Errorf("its outcome is %s: %s", run.Outcome.Words(), run.Reason)
 	}
 	c, err := config.Parse(run.Config)
 	if err != nil {

@@ -98,14 +98,14 @@ func describeImport(from string, done orchestrator.Imported) importJSON {
 }
 
 func stateOfSide(s results.ImportSide) string {
-	return stateOf(results.Run{Outcome: s.Outcome, Attempts: s.Attempts}, false)
+	return orchestrator.StateOf(results.Run{Outcome: s.Outcome, Attempts: s.Attempts}, false)
 }
 
 // disagreement says in what two results of a run differ.
 func disagreement(d orchestrator.Disagreement) string {
 	var what []string
 	if d.Ours.Outcome != d.Theirs.Outcome {
-		what = append(what, fmt.Sprintf("it is %s here and %s there", outcomeName(d.Ours.Outcome), outcomeName(d.Theirs.Outcome)))
+		what = append(what, fmt.Sprintf("it is %s here and %s there", d.Ours.Outcome.Words(), d.Theirs.Outcome.Words()))
 	}
 	if n := len(d.Metrics); n > 0 {
 		const few = 3

@@ -28,6 +28,9 @@ var jsonOutputs = []struct{ command, output, note string }{
 	{"show", "showJSON", ""},
 	{"logs", "logJSON", "An object on each line."},
 	{"report", "reports.jsonReport", ""},
+	{"verify", "verifyJSON", ""},
+	{"report", "reports.jsonPivot", "With --rows, --columns, --metric or --where."},
+	{"diff", "reports.ConfigDiff", ""},
 	{"studies", "[]shippedJSON", ""},
 	{"keys", "[]keyJSON", ""},
 	{"import", "importJSON", ""},
@@ -77,8 +80,8 @@ func TestJSONDocs(t *testing.T) {
 // TestJSONFlags: the commands that have --json are those whose output is
 // documented, and no others are without it than these.
 func TestJSONFlags(t *testing.T) {
-	without := []string{"run", "retry", "pause", "resume", "cancel",
-		"queue move", "queue pause", "queue resume", "queue remove", "queue run", "queue log", "trace", "export encoder", "studies show", "studies schema", "completion", "man"}
+	without := []string{"run", "retry", "pause", "resume", "cancel", "serve",
+		"queue move", "queue pause", "queue resume", "queue remove", "queue run", "queue log", "trace", "export csv", "export jsonl", "export parquet", "export tensorboard", "export mlflow", "export encoder", "studies show", "studies schema", "completion", "man"}
 	eachCommand(newApp(io.Discard, io.Discard).Commands, nil, func(c *cli.Command, path []string) {
 		name := strings.Join(path, " ")
 		has := find(c.Flags, "json") != nil

@@ -84,45 +84,16 @@ func progressOf(t orchestrator.Total) string {
 		return text + ", paused"
 	}
 	if t.Left >= 0 && t.Done < t.All {
-		text += ", about " + duration(t.Left) + " left"
+		text += ", about " + words.Duration(t.Left) + " left"
 	}
 	return text
 }
 
 func ending(e orchestrator.End) string {
-	text := fmt.Sprintf("%s after %s", outcomeName(e.Outcome), duration(e.Took))
+	text := fmt.Sprintf("%s after %s", e.Outcome.Words(), words.Duration(e.Took))
 	wantsReason := e.Outcome == results.Diverged || !e.Outcome.IsResult()
 	if wantsReason && e.Reason != "" {
 		text += " (" + words.Printable(e.Reason) + ")"
 	}
 	return text
-}
-
-// outcomeName is the outcome in words.
-func outcomeName(o results.Outcome) string {
-	switch o {
-	case results.NeverSeparated:
-		return "never separated"
-	case results.TimedOut:
-		return "timed out"
-	}
-	return string(o)
-}
-
-// duration is d in two units at most.
-func duration(d time.Duration) string {
-	s := int(d.Round(time.Second).Seconds())
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case s < 60:
-		return fmt.Sprintf("%d s", s)
-	case s < 3600:
-		return fmt.Sprintf("%d min %02d s", s/60, s%60)
-	}
-	m := (s + 30) / 60
-	if m < 48*60 {
-		return fmt.Sprintf("%d h %02d min", m/60, m%60)
-	}
-	return fmt.Sprintf("%d d %02d h", m/1440, m%1440/60)
 }

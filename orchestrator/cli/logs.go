@@ -70,7 +70,7 @@ func logs(c *cli.Context) error {
 	defer store.Close()
 	f := &follower{
 		runDir: orchestrator.RunDir(storeDir(c), run.ID), number: number, print: printerOfLog(c),
-		over: func() (bool, error) { return true, nil },
+		over: func() (bool, error) { return true, nil }, open: os.Open,
 	}
 	defer f.close()
 	if err := f.check(run.ID, c.Bool("follow")); err != nil {
@@ -135,6 +135,8 @@ type follower struct {
 	print  func(logJSON) error
 	over   func() (bool, error) // whether nothing more will come
 	wait   func() error
+	open   func(path string) (*os.File, error)
+	most   int64 // bytes to read of what a process has said so far; 0 for all
 
 	current *attemptLog
 	launch  tail // what a worker says before it has an attempt
@@ -190,7 +192,7 @@ func (f *follower) read(end bool) error {
 		attempts = attempts[len(attempts)-1:]
 	}
 	if len(attempts) == 0 {
-		f.launch.path = worker.LaunchLog(f.runDir)
+		f.launch.path, f.launch.open, f.launch.most = worker.LaunchLog(f.runDir), f.open, f.most
 		return f.said(&f.launch, 0, end)
 	}
 	for _, a := range attempts {
@@ -205,7 +207,7 @@ func (f *follower) read(end bool) error {
 			f.current = nil
 		}
 		if f.current == nil {
-			f.current = &attemptLog{Attempt: a, stderr: tail{path: a.Stderr()}}
+			f.current = &attemptLog{Attempt: a, open: f.open, stderr: tail{path: a.Stderr(), open: f.open, most: f.most}}
 		}
 		if err := f.drain(end); err != nil {
 			return err
@@ -243,6 +245,7 @@ func (f *follower) close() {
 // attemptLog is what an attempt writes.
 type attemptLog struct {
 	worker.Attempt
+	open   func(path string) (*os.File, error)
 	file   *os.File
 	reader *journal.Reader
 	shown  journal.Line // the newest progress that was printed
@@ -260,7 +263,7 @@ func (a *attemptLog) close() {
 // told prints the new lines of the journal.
 func (a *attemptLog) told(print func(logJSON) error) error {
 	if a.file == nil {
-		file, err := os.Open(a.Journal())
+		file, err := a.open(a.Journal())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -316,7 +319,7 @@ func (a *attemptLog) text(l journal.Line) string {
 	case journal.Event:
 		return l.Text
 	case journal.Outcome:
-		text := outcomeName(results.Outcome(l.Outcome))
+		text := results.Outcome(l.Outcome).Words()
 		if l.Text != "" {
 			text += ": " + l.Text
 		}
@@ -360,6 +363,8 @@ func progressText(p *journal.ProgressInfo) string {
 // tail reads the lines of a file that grows.
 type tail struct {
 	path string
+	open func(path string) (*os.File, error)
+	most int64 // bytes to read of what is there at first; 0 for all
 	file *os.File
 	part []byte // a line whose end is not there yet
 }
@@ -368,7 +373,7 @@ type tail struct {
 // that is not there has none.
 func (t *tail) lines(end bool) ([]string, error) {
 	if t.file == nil {
-		file, err := os.Open(t.path)
+		file, err := t.open(t.path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
@@ -376,6 +381,11 @@ func (t *tail) lines(end bool) ([]string, error) {
 			return nil, err
 		}
 		t.file = file
+		if t.most > 0 {
+			if err := t.skip(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	text, err := io.ReadAll(t.file)
 	text = append(t.part, text...)
@@ -388,6 +398,21 @@ func (t *tail) lines(end bool) ([]string, error) {
 		return nil, err
 	}
 	return strings.Split(strings.TrimSuffix(string(text[:whole]), "\n"), "\n"), err
+}
+
+// skip passes over all but the end of a long file, to the beginning of a line.
+func (t *tail) skip() error {
+	info, err := t.file.Stat()
+	if err != nil || info.Size() <= t.most {
+		return err
+	}
+	if _, err := t.file.Seek(-t.most, io.SeekEnd); err != nil {
+		return err
+	}
+	text := make([]byte, t.most)
+	n, err := io.ReadFull(t.file, text)
+	t.part = slices.Clone(text[bytes.IndexByte(text[:n], '\n')+1 : n])
+	return err
 }
 
 func (t *tail) close() {

@@ -85,7 +85,7 @@ func TestFollowLogs(t *testing.T) {
 			put(second.Stderr(), "last words")
 		}, "2 outcome timed out: why\n2 stderr last words"},
 	}
-	f := &follower{runDir: dir, print: func(l logJSON) error {
+	f := &follower{runDir: dir, open: os.Open, print: func(l logJSON) error {
 		got = append(got, fmt.Sprintf("%d %s %s", l.Attempt, l.Kind, l.Text))
 		return nil
 	}}
@@ -109,7 +109,7 @@ func TestFollowLogs(t *testing.T) {
 	}
 
 	put(first.Journal(), "{}\n")
-	old := &follower{runDir: dir, number: 1, print: f.print, over: func() (bool, error) { return true, nil }}
+	old := &follower{runDir: dir, open: os.Open, number: 1, print: f.print, over: func() (bool, error) { return true, nil }}
 	defer old.close()
 	if err := old.follow(); err != nil {
 		t.Fatal(err)

@@ -268,7 +268,7 @@ func printCells(w *bufio.Writer, p *ablations.Plan, i *orchestrator.Inspection, 
 	s := p.Study
 	text := func(cell, seed int) string {
 		id := p.Runs[seed*len(s.Cells)+cell].ID // all cells of a seed, then of the next
-		return shortID(id) + " " + orElse(outcomeName(i.Run(id).Outcome), "to do")
+		return shortID(id) + " " + orElse(i.Run(id).Outcome.Words(), "to do")
 	}
 	first := len("CELL")
 	widths := make([]int, len(s.Seeds))
@@ -345,7 +345,7 @@ func predictionLines(p *predictionJSON) []string {
 		return []string{"how long that takes is not known: nothing like it was measured in this store yet"}
 	}
 	jobs := words.Plural(p.Jobs, "job")
-	text := fmt.Sprintf("about %s with %s, done at %s if started now (from %s", duration(seconds(p.Seconds)), jobs,
+	text := fmt.Sprintf("about %s with %s, done at %s if started now (from %s", words.Duration(seconds(p.Seconds)), jobs,
 		dayText(p.Done), words.Plural(p.Measured, "measured run"))
 	if p.Elsewhere {
 		text += " on another processor or with other kernels"

@@ -19,8 +19,9 @@ import (
 
 // ofStore are command lines of every command that opens a store.
 var ofStore = []string{
-	"run tiny.toml", "plan tiny.toml", "status", "report", "show aa", "logs aa", "pause", "resume", "cancel tiny", "cancel --run aa",
+	"run tiny.toml", "plan tiny.toml", "status", "report", "diff aa bb", "serve", "show aa", "logs aa", "pause", "resume", "cancel tiny", "cancel --run aa",
 	"retry", "clean", "import other", "export encoder aa --out x.safetensors",
+	"export csv --out x", "export jsonl --out x", "export parquet --out x", "export tensorboard --out x", "export mlflow --out x", "verify report.json",
 	"queue add tiny.toml", "queue list", "queue move 1", "queue pause 1", "queue resume 1", "queue remove 1", "queue run",
 }
 

@@ -101,7 +101,7 @@ func show(c *cli.Context) error {
 
 func describeRun(store *results.Store, r *results.Run, dir string) (showJSON, error) {
 	s := showJSON{
-		ID: r.ID, Cell: r.Cell, Seed: r.Seed, State: stateOf(*r, orchestrator.CurrentHead(dir) != nil), Outcome: r.Outcome, Reason: r.Reason,
+		ID: r.ID, Cell: r.Cell, Seed: r.Seed, State: orchestrator.StateOf(*r, orchestrator.CurrentHead(dir) != nil), Outcome: r.Outcome, Reason: r.Reason,
 		Step: r.Step, Steps: r.Steps, Seconds: r.Seconds, Dataset: r.Dataset, Trainer: r.Trainer,
 		Dir: orchestrator.RunDir(dir, r.ID), Config: r.Config,
 		Metrics: map[string]pointJSON{}, Attempts: []attemptJSON{}, Events: []eventJSON{},
@@ -152,7 +152,7 @@ func printRun(w io.Writer, s showJSON, dir string) error {
 	}
 	fmt.Fprintf(t, "state\t%s\n", state)
 	fmt.Fprintf(t, "steps\t%d of %d\n", s.Step, s.Steps)
-	fmt.Fprintf(t, "time\t%s\n", duration(time.Duration(s.Seconds*float64(time.Second))))
+	fmt.Fprintf(t, "time\t%s\n", words.Duration(time.Duration(s.Seconds*float64(time.Second))))
 	fmt.Fprintf(t, "folder\t%s\n", s.Dir)
 	if own := orchestrator.TrainerDir(dir, s.Trainer); own != "" {
 		fmt.Fprintf(t, "trainer\t%s\n", own)
@@ -166,12 +166,10 @@ func printRun(w io.Writer, s showJSON, dir string) error {
 	}
 	for _, name := range metricNames(s.Metrics) {
 		m, _ := config.MetricByName(name)
-		p, value := s.Metrics[name], "not finite"
-		if p.Value != nil {
-			value = strings.TrimSpace(fmt.Sprintf("%.4g %s", *p.Value, m.Unit))
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\n", name, value, p.Step)
+		value := strings.TrimSpace(lastValue(s.Metrics[name]) + " " + m.Unit)
+		fmt.Fprintf(t, "%s\t%s\t%d\n", name, value, s.Metrics[name].Step)
 	}
+	printSpectrum(t, s.Metrics)
 	if len(s.Events) > 0 {
 		fmt.Fprintln(t, "\nEVENT\tATTEMPT")
 	}
@@ -187,7 +185,7 @@ func printRun(w io.Writer, s showJSON, dir string) error {
 
 func printAttempt(w io.Writer, a attemptJSON) {
 	fmt.Fprintf(w, "\nATTEMPT %d\t%s\n", a.Number, attemptState(a))
-	fmt.Fprintf(w, "started\t%s, lasted %s\n", a.Started.Local().Format(time.DateTime), duration(time.Duration(a.Seconds*float64(time.Second))))
+	fmt.Fprintf(w, "started\t%s, lasted %s\n", a.Started.Local().Format(time.DateTime), words.Duration(time.Duration(a.Seconds*float64(time.Second))))
 	if a.ResumeStep > 0 {
 		fmt.Fprintf(w, "resumed\tat step %d\n", a.ResumeStep)
 	}
@@ -205,7 +203,7 @@ func printAttempt(w io.Writer, a attemptJSON) {
 func attemptState(a attemptJSON) string {
 	text := string(a.State)
 	if a.Outcome != "" {
-		text = outcomeName(a.Outcome)
+		text = a.Outcome.Words()
 	}
 	if a.Reason != "" && a.Reason != text {
 		text += ": " + words.Printable(a.Reason)
@@ -213,7 +211,16 @@ func attemptState(a attemptJSON) string {
 	return text
 }
 
-// metricNames lists metrics in the order of their table, others after them.
+// lastValue writes a point's value.
+func lastValue(p pointJSON) string {
+	if p.Value == nil {
+		return "not finite"
+	}
+	return fmt.Sprintf("%.4g", *p.Value)
+}
+
+// metricNames lists metrics in the order of their table, others after them, and
+// those of the spectrum not at all.
 func metricNames(metrics map[string]pointJSON) []string {
 	var names []string
 	for _, m := range config.Metrics {
@@ -222,11 +229,29 @@ func metricNames(metrics map[string]pointJSON) []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
-		if !slices.Contains(names, name) {
+		if _, spectrum := config.SpectrumRank(name); !spectrum && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// printSpectrum prints the ends of the spectrum, whose values fall, in one line.
+func printSpectrum(w io.Writer, metrics map[string]pointJSON) {
+	first, last := 0, 0
+	for name := range metrics {
+		if rank, ok := config.SpectrumRank(name); ok {
+			if first == 0 || rank < first {
+				first = rank
+			}
+			last = max(last, rank)
+		}
+	}
+	if first == 0 {
+		return
+	}
+	from, to := metrics[config.SpectrumName(first)], metrics[config.SpectrumName(last)]
+	fmt.Fprintf(w, "%s to _%d\t%s to %s\t%d\n", config.SpectrumName(first), last, lastValue(from), lastValue(to), to.Step)
 }
 
 // printConfig prints a configuration as dotted keys.

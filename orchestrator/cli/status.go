@@ -37,6 +37,7 @@ type statusJSON struct {
 	Paused  bool               `json:"paused"`  // whether its runs are not to start
 	Total   int                `json:"total"`   // different runs
 	Counts  map[string]int     `json:"counts"`  // by state
+	Left    *float64           `json:"left"`    // seconds until none is left, as predicted; null if that is not known, or nobody works on them
 	Runs    []statusRunJSON    `json:"runs"`    // in the order of execution; one that two cells share stands there twice
 }
 
@@ -91,7 +92,7 @@ func describeStatus(store *results.Store, study *results.Study, head *orchestrat
 	counted := map[string]bool{}
 	for _, slot := range study.Slots {
 		r := runs[slot.RunID]
-		state := stateOf(r, head != nil)
+		state := orchestrator.StateOf(r, head != nil)
 		s.Runs = append(s.Runs, statusRunJSON{
 			ID: slot.RunID, Cell: study.Cells[slot.Cell], Seed: slot.Seed, State: state, Reason: r.Reason, Attempts: r.Attempts,
 			Step: r.Step, Steps: r.Steps, ImagesPerSecond: r.ImagesPerSecond, Seconds: r.Seconds,
@@ -102,25 +103,19 @@ func describeStatus(store *results.Store, study *results.Study, head *orchestrat
 			s.Counts[state]++
 		}
 	}
-	return s, nil
+	if head == nil || study.Paused || s.Counts["waiting"]+s.Counts["running"] == 0 {
+		return s, nil
+	}
+	left, known, err := orchestrator.Left(store, study, runs, costOf, time.Now())
+	if known {
+		seconds := left.Seconds()
+		s.Left = &seconds
+	}
+	return s, err
 }
 
 // listed makes JSON's [] of no overrides, not null.
 func listed(sets []string) []string { return append([]string{}, sets...) }
-
-// stateOf says where a run stands. An attempt that is open in the store is at
-// work only if there is a head; what is to go on waits while there is one.
-func stateOf(r results.Run, head bool) string {
-	switch {
-	case r.Running && head:
-		return "running"
-	case r.Outcome != "":
-		return string(r.Outcome)
-	case r.Attempts > 0 && !head:
-		return "interrupted"
-	}
-	return "waiting"
-}
 
 func printStatus(out io.Writer, s statusJSON) error {
 	w := bufio.NewWriter(out) // a tabwriter writes every cell by itself
@@ -128,7 +123,11 @@ func printStatus(out io.Writer, s statusJSON) error {
 	if len(s.Sets) > 0 {
 		study += " with " + setArguments(s.Sets)
 	}
-	fmt.Fprintf(w, "%s: %s\n", study, countsLine(s))
+	fmt.Fprintf(w, "%s: %s", study, countsLine(s))
+	if s.Left != nil {
+		fmt.Fprintf(w, ", about %s left", words.Duration(seconds(*s.Left)))
+	}
+	fmt.Fprintln(w)
 	if s.Head != nil {
 		fmt.Fprintf(w, "process %d on %s is at work since %s\n", s.Head.PID, s.Head.Host, s.Head.Started.Local().Format("2006-01-02 15:04"))
 	}
@@ -144,7 +143,7 @@ func printStatus(out io.Writer, s statusJSON) error {
 			step = fmt.Sprintf("%d/%d", r.Step, r.Steps)
 		}
 		if r.Seconds > 0 {
-			took = duration(time.Duration(r.Seconds * float64(time.Second)))
+			took = words.Duration(time.Duration(r.Seconds * float64(time.Second)))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(r.ID), r.Cell, r.Seed, stateName(r.State), step, took, r.Attempts)
 	}
@@ -161,10 +160,10 @@ func countStates(counts map[string]int) []string {
 	parts := []string{}
 	for _, state := range append(slices.Clone(results.Outcomes), "running", "interrupted", "waiting") {
 		if n := counts[string(state)]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeName(state)))
+			parts = append(parts, fmt.Sprintf("%d %s", n, state.Words()))
 		}
 	}
 	return parts
 }
 
-func stateName(state string) string { return outcomeName(results.Outcome(state)) }
+func stateName(state string) string { return results.Outcome(state).Words() }
