@@ -54,6 +54,7 @@ var homes = map[string][]string{
 	"gonum.org/v1/plot":                {"reports/figure"},
 	"gonum.org/v1/gonum/stat":          {"reports/stats"},
 	"gorgonia.org/":                    {"trainer", "trainer/net", "trainer/op"},
+	"github.com/parquet-go/":           {"results/export"},
 	"google.golang.org/protobuf":       {"results/export"},
 	"github.com/rogpeppe/go-internal/": {}, // tests only
 	"github.com/santhosh-tekuri/":      {}, // tests only

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // parquetFile is what another reader finds in a Parquet file.
@@ -80,8 +83,8 @@ func TestParquet(t *testing.T) {
 	}
 }
 
-// Every kind of column, page and run of indices, over several groups of rows.
-func TestParquetPages(t *testing.T) {
+// Every kind of column, with and without gaps, over several groups of rows.
+func TestParquetColumns(t *testing.T) {
 	columns := []column{{"few", text}, {"many", text}, {"runs", integer}, {"steps", integer}, {"noise", real}, {"flag", boolean}, {"when", instant}, {"never", text}}
 	defer func(n int64) { rowsPerGroup = n }(rowsPerGroup)
 	rowsPerGroup = 7000
@@ -97,21 +100,7 @@ func TestParquetPages(t *testing.T) {
 		return row
 	}
 	path := filepath.Join(t.TempDir(), "x.parquet")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w, err := newParquet(f, columns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range n {
-		if err := w.row(at(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.close(); err != nil {
+	if err := os.WriteFile(path, parquetOf(t, columns, n, at), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	file := readParquet(t, path)[0]
@@ -129,6 +118,46 @@ func TestParquetPages(t *testing.T) {
 				wrong++
 			}
 		}
+	}
+}
+
+// parquetOf is a file of n rows.
+func parquetOf(t *testing.T, columns []column, n int, at func(i int) []value) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := newParquet(&b, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := w.row(at(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// No bounds say that a value is not there which is: readers that filter rows pass
+// over what lies outside of them. NaN is where they go wrong.
+func TestParquetBounds(t *testing.T) {
+	values := []float64{1, math.NaN(), 2}
+	b := parquetOf(t, []column{{"value", real}}, len(values), func(i int) []value { return []value{realOf(values[i])} })
+	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := f.Metadata().RowGroups[0].Columns[0].MetaData.Statistics; s.MinValue != nil || s.MaxValue != nil {
+		t.Errorf("the group is said to lie between %x and %x", s.MinValue, s.MaxValue)
+	}
+	index, err := f.RowGroups()[0].ColumnChunks()[0].ColumnIndex()
+	if err != nil || index.NumPages() != 1 {
+		t.Fatal(index, err)
+	}
+	if low, high := index.MinValue(0).Double(), index.MaxValue(0).Double(); !(low <= 1 && high >= 2) {
+		t.Errorf("the page is said to lie between %v and %v", low, high)
 	}
 }
 
