@@ -28,7 +28,7 @@ func (r *Report) advice(c Claim, parts []ablations.Part) string {
 		}
 		seeds, why := c.comparisons[i].seedsFor(parts[i], float64(c.Level), compared(parts))
 		if why != "" {
-			return "more seeds would probably not settle it: " + why
+			return "no number of seeds can be named that would settle it: " + why
 		}
 		need = max(need, seeds)
 	}
@@ -43,13 +43,13 @@ func (c comparison) seedsFor(part ablations.Part, level float64, compared int) (
 	}
 	switch {
 	case !c.isOne:
-		return 0, "the runs of its cells do not agree on collapse"
+		return 0, "collapse is counted, and its runs do not all end alike, or not in a way that says so"
 	case c.missing != "":
 		return 0, c.missing
 	case !c.estimate.HasSpread() && c.estimate.N > 1:
 		return 0, "the difference is the same for every seed"
 	case !c.estimate.HasSpread():
-		seeds = stats.LeastSeeds(c.estimate.Method, level)
+		return 0, "one seed has no spread, so nobody knows how many it takes"
 	case part.Kind == ablations.Greater:
 		seeds = c.estimate.SeedsForGreater(part.By, level)
 	default:
@@ -69,8 +69,14 @@ func (c comparison) speaksAgainst(part ablations.Part) bool {
 	return c.estimate.Mean < part.By
 }
 
+// manySeeds is how many seeds nobody will run for one claim.
+const manySeeds = 100
+
 // takes says what it takes to have this many seeds.
 func (r *Report) takes(seeds int) string {
+	if seeds > manySeeds {
+		return fmt.Sprintf("seeds will hardly settle it: it would take more than %d, if difference and spread stay as they are", manySeeds)
+	}
 	more := seeds - len(r.Seeds)
 	says := fmt.Sprintf("%s in all, %d more, would probably settle it (80 %%, if difference and spread stay as they are)", words.Plural(seeds, "seed"), more)
 	cells, ran, seconds := 0, 0, 0.0
@@ -90,5 +96,5 @@ func (r *Report) takes(seeds int) string {
 		each := time.Duration(seconds / float64(ran) * float64(time.Second))
 		says += fmt.Sprintf(", about %s for one worker", words.Duration(time.Duration(more*cells)*each))
 	}
-	return says
+	return says + "; seeds that are added now will be flagged as added after a look"
 }

@@ -232,16 +232,19 @@ func (r *Report) compareCollapse() {
 	var p []float64
 	for i := range r.Cells {
 		t := tallyOf(r.Cells[i : i+1])
-		c := Collapse{K: t.collapsed, N: t.results, P: unknown}
+		c := Collapse{K: t.collapsed, N: t.results, Fisher: unknown, P: unknown}
 		c.Low, c.High = r.shareInterval(t)
-		r.Cells[i].Collapse = c
 		if baseline := r.Cells[0].Collapse; i > 0 {
 			p = append(p, stats.Fisher(c.K, c.N, baseline.K, baseline.N))
+			if c.N > 0 && baseline.N > 0 {
+				c.Fisher = Number(p[i-1])
+			}
 		}
+		r.Cells[i].Collapse = c
 	}
 	adjusted, _ := stats.Holm(p, r.Alpha)
 	for i := range adjusted {
-		if r.Cells[i+1].Collapse.N > 0 && r.Cells[0].Collapse.N > 0 {
+		if r.Cells[i+1].Collapse.Fisher.known() {
 			r.Cells[i+1].Collapse.P = Number(adjusted[i])
 		}
 	}

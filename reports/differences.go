@@ -87,9 +87,10 @@ func (r *Report) collapseColumns(t *table.Table, cells []Cell) []table.Column {
 	shares := table.Column{Group: "collapsed", Head: "runs"}
 	clopper := t.Note(fmt.Sprintf("Clopper and Pearson's %s interval of the share of runs that collapse or never separate; in the baseline it is %s",
 		percent(1-r.Alpha), r.Cells[0].Collapse))
-	fisher := t.Note("two-sided, of Fisher's exact test against the baseline, after Holm over the cells")
+	fisher := t.Note("two-sided, of Fisher's exact test against the baseline, before and after Holm over the cells; with few runs no counts reach a small p")
 	intervals := table.Column{Group: "collapsed", Head: "share % " + clopper}
-	p := table.Column{Group: "collapsed", Head: "p Fisher " + fisher}
+	raw := table.Column{Group: "collapsed", Head: "p Fisher " + fisher}
+	p := table.Column{Group: "collapsed", Head: "p Holm " + fisher}
 	for _, cell := range cells {
 		c := cell.Collapse
 		share := math.NaN()
@@ -97,17 +98,18 @@ func (r *Report) collapseColumns(t *table.Table, cells []Cell) []table.Column {
 			share = float64(c.K) / float64(c.N)
 		}
 		shares.Cells, shares.Values = append(shares.Cells, fmt.Sprintf("%d of %d", c.K, c.N)), append(shares.Values, share)
-		interval, shown := table.Nothing, table.Nothing
+		interval, shown, before := table.Nothing, table.Nothing, table.Nothing
 		if c.Low.known() {
 			interval = c.interval()
 		}
 		if c.P.known() {
-			shown = pValue(c.P)
+			before, shown = pValue(c.Fisher), pValue(c.P)
 		}
 		intervals.Cells = append(intervals.Cells, interval)
+		raw.Cells, raw.Values = append(raw.Cells, before), append(raw.Values, float64(c.Fisher))
 		p.Cells, p.Values = append(p.Cells, shown), append(p.Values, float64(c.P))
 	}
-	return []table.Column{shares, intervals, p}
+	return []table.Column{shares, intervals, raw, p}
 }
 
 // interval is that of the share, in percent.

@@ -35,6 +35,7 @@ type version struct {
 	created time.Time
 	study   *ablations.Study
 	shared  []int // seeds of which it has runs of the study now
+	named   bool  // as the study is now; else it has its runs under another name
 }
 
 // historyOf reads the versions of a study. The study itself is the last.
@@ -54,9 +55,9 @@ func historyOf(store source, stored *results.Study, now *ablations.Study) (histo
 			h.unread++
 			continue
 		}
-		h.versions = append(h.versions, version{v.Created, study, v.Shared})
+		h.versions = append(h.versions, version{v.Created, study, v.Shared, v.Name == stored.Name})
 	}
-	h.versions = append(h.versions, version{stored.Created, now, now.Seeds})
+	h.versions = append(h.versions, version{stored.Created, now, now.Seeds, true})
 	return h, err
 }
 
@@ -131,7 +132,7 @@ func (h history) made(study *ablations.Study, claim ablations.Claim) (at time.Ti
 			if hashOf(v.study, c) == hash {
 				return v.created, before
 			}
-			if c.ID == claim.ID {
+			if c.ID == claim.ID && v.named {
 				before = &oldClaim{v.study, c}
 			}
 		}
@@ -239,7 +240,7 @@ func (h history) droppedClaims() (ids []string) {
 	now := h.versions[len(h.versions)-1]
 	for _, v := range h.versions {
 		for _, c := range v.study.Claims {
-			if !has(now, c.ID) && !slices.Contains(ids, c.ID) {
+			if v.named && !has(now, c.ID) && !slices.Contains(ids, c.ID) {
 				ids = append(ids, c.ID)
 			}
 		}
@@ -253,6 +254,9 @@ func (r *Report) tellDropped(h history, id string) {
 	var last oldClaim
 	var gone time.Time
 	for _, v := range h.versions {
+		if !v.named {
+			continue
+		}
 		i := slices.IndexFunc(v.study.Claims, func(c ablations.Claim) bool { return c.ID == id })
 		switch {
 		case i >= 0:
@@ -296,7 +300,7 @@ func (r *Report) tellSeeds(h history) {
 		}
 	}
 	if len(left) > 0 {
-		r.warn("%s part of an earlier version of the study and left out here", seedsWere(left))
+		r.warn("%s part of an earlier version of the study, or of one of another name with the same runs, and left out here", seedsWere(left))
 	}
 }
 

@@ -98,11 +98,31 @@ func TestClaimsMadeAfterALookAreFlagged(t *testing.T) {
 	for _, want := range []string{
 		`the claim alive \(Nothing collapses\) was taken out on .* when 3 runs had results; it asked: bn, none not collapsed`,
 		`seed 3 was added on .* when 3 runs had results`,
-		`seed 2 was part of an earlier version of the study and left out here`,
+		`seed 2 was part of an earlier version of the study, or .* and left out here`,
 	} {
 		if !regexp.MustCompile(want).MatchString(warnings) {
 			t.Errorf("no %s in %s", want, warnings)
 		}
+	}
+}
+
+// Another name does not hide what was added and left out.
+func TestRenamingHidesNothing(t *testing.T) {
+	store, _ := storeOf(t, twoClaims, normally(t))
+	look()
+	renamed, _ := saveStudy(t, store, edit(t, twoClaims, `name  = "norms"`, `name  = "fresh"`, "seeds = 2", "seeds = [1, 3]", `id   = "alive"`, `id   = "other"`), "epochs=2")
+	r, err := Build(store, renamed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := strings.Join(r.Warnings, "\n")
+	for _, want := range []string{"seed 3 was added on", "seed 2 was part of an earlier version of the study, or of one of another name with the same runs, and left out here"} {
+		if !strings.Contains(warnings, want) {
+			t.Errorf("no %q in %s", want, warnings)
+		}
+	}
+	if strings.Contains(warnings, "taken out") || len(r.Claims[0].Flags) > 0 || len(r.Claims[1].Flags) != 1 {
+		t.Errorf("flags %q and %q, warnings %s", r.Claims[0].Flags, r.Claims[1].Flags, warnings)
 	}
 }
 

@@ -66,7 +66,9 @@ type (
 		N    int    `json:"n"`    // of so many with a result
 		Low  Number `json:"low"`  // lower end of Clopper and Pearson's interval of the share
 		High Number `json:"high"` // upper end
-		P    Number `json:"p"`    // two-sided, of Fisher's exact test against the baseline, after Holm over the cells; null for the baseline
+
+		Fisher Number `json:"p_fisher"` // two-sided, of Fisher's exact test against the baseline; null for the baseline
+		P      Number `json:"p"`        // the same after Holm over the cells
 	}
 	jsonDependence struct {
 		Depends bool   `json:"depends"` // whether it is above 0 in any run

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ablate/reports/figure"
@@ -66,6 +67,9 @@ func (r *Report) pageClaim(c Claim) page.Claim {
 	}
 	for _, p := range c.Parts {
 		claim.Parts = append(claim.Parts, page.Part{Verdict: string(p.Verdict), Says: p.Says})
+	}
+	if i := slices.IndexFunc(c.Parts, func(p Part) bool { return p.Verdict == c.Verdict }); i >= 0 && c.Verdict != Supported && len(c.Parts) > 1 {
+		claim.By = c.Parts[i].Says
 	}
 	if c.Paper != nil {
 		claim.Paper = r.paper(c)

@@ -114,7 +114,8 @@ func (m Metric) known() (n int) {
 type Collapse struct {
 	K, N      int    // of N runs with a result; one that diverged counts as not collapsed
 	Low, High Number // Clopper and Pearson's interval of the share, with confidence 1-Alpha; not known without runs
-	P         Number // two-sided, of Fisher's exact test against the baseline, after Holm over the table; not known for the baseline
+	Fisher    Number // two-sided p of Fisher's exact test against the baseline; not known for the baseline
+	P         Number // the same after Holm over the table
 }
 
 // Difference is a cell's mean minus the baseline's.

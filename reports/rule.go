@@ -39,7 +39,8 @@ func (r *Report) rule() string {
 		says = append(says, "Of several comparisons in a claim each contradicts it at its share of the level.")
 	}
 	if shares {
-		says = append(says, fmt.Sprintf("Shares of collapsed runs: Clopper and Pearson's %s interval.", percent(1-r.Alpha)))
+		says = append(says, fmt.Sprintf("Collapse is counted, not tested: what is supported holds of every run that was made; "+
+			"of others, Clopper and Pearson's %s interval of the share is what is known.", percent(1-r.Alpha)))
 	}
 	return strings.Join(says, " ")
 }

@@ -66,7 +66,7 @@ func TestStoppedEarlyIsTold(t *testing.T) {
 	if table := r.comparisonTable(true); !strings.Contains(strings.Join(table.Notes, "\n"), note) {
 		t.Errorf("the table's notes are %q", table.Notes)
 	}
-	for i, want := range []string{"; 1 of 2 runs of none were stopped early", "2 of 2 runs collapsed or never separated (share 16 to 100 %), 1 of them stopped early"} {
+	for i, want := range []string{"; 1 of 2 runs of none were stopped early", "2 of 2 runs collapsed or never separated (counted; share 16 to 100 %), 1 of them stopped early"} {
 		if says := r.Claims[0].Parts[i].Says; !strings.HasSuffix(says, want) {
 			t.Errorf("a part of the claim says %q, want %q at its end", says, want)
 		}

@@ -171,12 +171,15 @@ func (r *Report) differenceColumns(t *table.Table) []table.Column {
 			continue
 		}
 		rows[i][0] = d.Estimate.fixed(decimals)
+		if !d.Welch && d.N < len(r.Seeds) {
+			rows[i][3] = " " + t.Note(fmt.Sprintf("over %d of %s: the others lack a value on one side", d.N, words.Plural(len(r.Seeds), "pair")))
+		}
 		estimate.Values[i], p.Values[i] = float64(d.Estimate), float64(d.P)
 		switch {
 		case d.Low.known():
 			rows[i][1], rows[i][2] = " ["+d.Low.fixed(decimals)+", ", d.High.fixed(decimals)+"]"
 		case d.N > 1:
-			rows[i][3] = " " + t.Note("no spread over the seeds: neither interval nor p")
+			rows[i][3] += " " + t.Note(r.noInterval(d))
 		}
 		if d.P.known() {
 			p.Cells = append(p.Cells, pValue(d.P))
@@ -216,6 +219,14 @@ func (r *Report) intervalOfDifferences(welch bool) string {
 		interval = " interval of the exact sign-flip test"
 	}
 	return paired + ": " + percent(1-r.Alpha) + interval
+}
+
+// noInterval says why a difference of several seeds has none.
+func (r *Report) noInterval(d *Difference) string {
+	if d.P.known() {
+		return fmt.Sprintf("%s are too few for a %s interval by the sign-flip test", words.Plural(d.N, "pair"), percent(1-r.Alpha))
+	}
+	return "no spread over the seeds: neither interval nor p"
 }
 
 // addMetric adds a column of means, if any cell has one.

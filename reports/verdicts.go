@@ -133,7 +133,7 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	}
 	var counts []string
 	if t.results > 0 {
-		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated (share %s to %s %%)", t.collapsed, t.results,
+		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated (counted; share %s to %s %%)", t.collapsed, t.results,
 			(100*result.Low).fixed(0), (100*result.High).fixed(0)))
 	}
 	if t.stopped > 0 {
@@ -298,7 +298,7 @@ func (c comparison) says(p Part) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s: %s − %s", p.Metric, p.Cells[0], p.Cells[1])
 	unit := unitOf(p.Metric)
-	decimals := decimalsFor(unit, p.Estimate, p.Threshold)
+	decimals := decimalsFor(unit, p.Estimate, p.Threshold, p.Low, p.High)
 	if p.Estimate.known() {
 		fmt.Fprintf(&s, " = %s", p.Estimate.fixed(decimals))
 	}

@@ -33,6 +33,17 @@ func (r *Report) warnOfRuns() {
 	}
 	r.warnOfUnequalN()
 	r.warnOfFewSeeds()
+	r.warnOfNothingLearned()
+}
+
+// warnOfNothingLearned tells that training has not improved the baseline, by
+// which all others are measured.
+func (r *Report) warnOfNothingLearned() {
+	end, start := r.Cells[0].metric(r.Metric).Mean, r.Cells[0].metric(r.Metric+untrainedSuffix).Mean
+	if unitOf(r.Metric) == "%" && end <= start {
+		r.warn("the baseline %s ends at %s %%, untrained it has %s %%: by %s it has learned nothing, and comparisons with it are about that",
+			r.Cells[0].Name, end.fixed(1), start.fixed(1), r.Metric)
+	}
 }
 
 // lacking says which runs have no result.
@@ -90,10 +101,14 @@ func (r *Report) warnOfSignFlip() {
 			tested++
 		}
 	}
+	n := len(r.Seeds)
+	if compared := len(r.Cells) - 1; compared > 0 && float64(compared)*stats.SmallestExactP(n) > r.Alpha {
+		r.warn("%s cannot bring a p value of the table to %s, whatever the data: the smallest of the sign-flip test is %s, after Holm over %s",
+			words.Plural(n, "seed"), Number(r.Alpha).shortest(), Number(min(1, float64(compared)*stats.SmallestExactP(n))).shortest(), words.Plural(compared, "comparison"))
+	}
 	if tested == 0 {
 		return
 	}
-	n := len(r.Seeds)
 	one, all := stats.LeastSeeds(stats.BySignFlip, r.Alpha), stats.LeastSeeds(stats.BySignFlip, r.Alpha/float64(tested))
 	switch {
 	case n < one:

@@ -7,34 +7,48 @@ import (
 	"time"
 )
 
-// Version is a study as it once stood in the store, under the name that a
-// study has now.
+// Version is a study as it once stood in the store: under the name that a study
+// has now, or under another one with the same runs.
 type Version struct {
 	Study
-	Shared []int // seeds of its runs that are runs of the study now
+	Shared []int // seeds at which it has runs of the study now; of a study of another name, those at which it has all of them
 }
 
 // Versions returns all that the store had under a study's name, itself
-// included, the oldest first, without cells and slots. What was asked before
-// there were results, and what after, is to be seen from it.
+// included, and what had its runs under another one, the oldest first, without
+// cells and slots. What was asked before there were results, and what after, is
+// to be seen from it.
 func (s *Store) Versions(study *Study) ([]Version, error) {
-	outlines, err := s.outlines(`WHERE name = ?`, study.Name)
+	outlines, err := s.Outlines()
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, err
 	}
-	shared := make(map[int64][]int)
-	_, err = collect(s.db, `SELECT DISTINCT study, seed FROM study_slots
-		WHERE run IN (SELECT run FROM study_slots WHERE study = ?) AND study IN (SELECT key FROM studies WHERE name = ?) ORDER BY seed`,
-		func(row *sql.Rows, _ *struct{}) error {
-			var of int64
-			var seed int
-			err := row.Scan(&of, &seed)
-			shared[of] = append(shared[of], seed)
-			return err
-		}, study.ID, study.Name)
-	versions := make([]Version, len(outlines))
-	for i, outline := range outlines {
-		versions[i] = Version{outline, shared[outline.ID]}
+	type sharing struct {
+		of         int64
+		seed       int
+		runs, full int
+	}
+	rows, err := collect(s.db, `WITH ours AS (SELECT DISTINCT seed, run FROM study_slots WHERE study = ?),
+		size AS (SELECT seed, count(*) AS n FROM ours GROUP BY seed)
+		SELECT theirs.study, ours.seed, count(DISTINCT ours.run), size.n FROM ours
+		JOIN study_slots AS theirs ON theirs.run = ours.run JOIN size ON size.seed = ours.seed
+		GROUP BY theirs.study, ours.seed ORDER BY ours.seed`,
+		func(row *sql.Rows, s *sharing) error { return row.Scan(&s.of, &s.seed, &s.runs, &s.full) }, study.ID)
+	some, all := make(map[int64][]int), make(map[int64][]int)
+	for _, r := range rows {
+		some[r.of] = append(some[r.of], r.seed)
+		if r.runs == r.full {
+			all[r.of] = append(all[r.of], r.seed)
+		}
+	}
+	var versions []Version
+	for _, outline := range outlines {
+		switch {
+		case outline.Name == study.Name:
+			versions = append(versions, Version{outline, some[outline.ID]})
+		case all[outline.ID] != nil:
+			versions = append(versions, Version{outline, all[outline.ID]})
+		}
 	}
 	slices.SortFunc(versions, func(a, b Version) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))

@@ -31,11 +31,14 @@ func TestHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(versions) != 2 || versions[0].Hash != first.Hash || versions[1].Hash != more.Hash || first.Hash == more.Hash {
+	if len(versions) != 3 || versions[0].Hash != first.Hash || versions[1].Hash != more.Hash || first.Hash == more.Hash {
 		t.Fatalf("got %+v", versions)
 	}
 	if !reflect.DeepEqual(versions[0].Shared, []int{1, 2}) || !reflect.DeepEqual(versions[1].Shared, []int{1, 2, 3}) {
 		t.Errorf("shared seeds %v and %v", versions[0].Shared, versions[1].Shared)
+	}
+	if v := versions[2]; v.Name != "other" || !reflect.DeepEqual(v.Shared, []int{1, 2}) {
+		t.Errorf("under another name it is %s with seeds %v", v.Name, v.Shared)
 	}
 	firsts, err := s.FirstResults(more)
 	if err != nil {

@@ -44,6 +44,7 @@ type Claim struct {
 	Says     string
 	Verdict  string   // "supported", "contradicted", "inconclusive" or "not run"
 	Flags    []string // what speaks against taking it for a prediction: "edited after results were there"
+	By       string   // the part that decided against it or left it open; may be empty
 	Advice   string   // what it would take to decide it; may be empty
 	Parts    []Part
 	Measured string // what the runs measured that it is about; may be empty
