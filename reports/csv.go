@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ablate/ablations"
 )
@@ -132,6 +133,36 @@ func (r *Report) CSV(w io.Writer) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// csv writes a chosen table as a tidy one, a record for each field: the levels
+// of the dimensions, then these columns, as CSV has them of the whole report.
+func (p *Pivot) csv(w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	head := slices.Concat(names(p.rows), names(p.columns))
+	out.Write(append(head, "metric", "n", "mean", "low", "high", "confidence", "values", "collapsed", "diverged", "failed", "pending"))
+	for _, f := range p.fields {
+		c, m := f.cell, f.value
+		var record []string
+		for i, d := range slices.Concat(p.rows, p.columns) {
+			record = append(record, d.levels[slices.Concat(f.row, f.column)[i]])
+		}
+		out.Write(append(record, f.metric, strconv.Itoa(m.known()), m.Mean.full(), m.Low.full(), m.High.full(), Number(1-p.report.Alpha).full(),
+			strings.Join(fullAll(m.Values), " "), strconv.Itoa(c.Collapsed+c.NeverSeparated), strconv.Itoa(c.Diverged), strconv.Itoa(c.Failed), strconv.Itoa(c.Pending)))
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// fullAll writes the values that are known.
+func fullAll(values []Number) (all []string) {
+	for _, v := range values {
+		if v.known() {
+			all = append(all, v.full())
+		}
+	}
+	return all
 }
 
 // axisColumns are the axes' names, those that another column has with "axis."

@@ -290,7 +290,7 @@ func (r *Report) fillUntrained(panel *figure.Panel, cells []int) (found bool) {
 // timeFigure shows what the cells' runs cost.
 func (r *Report) timeFigure() (f Figure, found bool) {
 	cells, left := r.pick(mostRows)
-	d := &figure.Dots{Title: "What it costs", Rows: r.rows(cells), Key: figure.Key{Mean: "mean", Value: "one seed"}}
+	d := &figure.Dots{Title: "What it costs", Rows: r.rows(cells), Key: figure.Key{Filled: "mean", Value: "one seed"}}
 	seconds := make([][]float64, len(cells))
 	longest := 0.0
 	for k, i := range cells {

@@ -61,8 +61,8 @@ func (r *Report) Write(w io.Writer, format Format, columns int) error {
 	return r.Text(w, columns)
 }
 
-// Write writes the table. columns is the width of text; CSV is the table as
-// shown, LaTeX a float and HTML a fragment.
+// Write writes the table. columns is the width of text; CSV has a record for
+// each field, LaTeX is a float and HTML a fragment.
 func (p *Pivot) Write(w io.Writer, format Format, columns int) error {
 	t := p.Table()
 	var s strings.Builder
@@ -72,7 +72,7 @@ func (p *Pivot) Write(w io.Writer, format Format, columns int) error {
 	case LaTeX:
 		s.WriteString(t.LaTeX())
 	case CSV:
-		s.WriteString(t.CSV())
+		return p.csv(w)
 	case HTML:
 		s.WriteString(string(t.HTML()))
 	case JSON:

@@ -220,7 +220,8 @@ func TestPivotFormats(t *testing.T) {
 		golden(t, "pivot."+map[Format]string{Text: "txt", Markdown: "md", LaTeX: "tex", CSV: "csv", JSON: "json", HTML: "html"}[f], s.Bytes())
 	}
 	records, err := csv.NewReader(strings.NewReader(texts[CSV])).ReadAll()
-	if err != nil || len(records) != 3 || !slices.Equal(records[0], []string{"norm", "predictor true", "predictor false"}) {
+	if err != nil || len(records) != 5 || !slices.Equal(records[0][:6], []string{"norm", "predictor", "metric", "n", "mean", "low"}) ||
+		!slices.Equal(records[4][:5], []string{"bare", "false", "linear_top1", "3", "51"}) || records[4][8] != "50 51 52" {
 		t.Errorf("CSV: %q, %v", records, err)
 	}
 	var object struct {

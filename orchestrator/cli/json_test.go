@@ -35,7 +35,6 @@ var jsonOutputs = []struct{ command, output, note string }{
 	{"keys", "[]keyJSON", ""},
 	{"import", "importJSON", ""},
 	{"clean", "cleanJSON", ""},
-	{"clean", "cleanJSON", ""},
 	{"queue add", "entryJSON", ""},
 	{"queue list", "[]entryJSON", ""},
 	{"queue run --notify-command COMMAND", "notice", "An object, on the command's standard input."},

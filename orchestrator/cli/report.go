@@ -26,8 +26,8 @@ func reportCommand() *cli.Command {
 			"  ablate report heads --rows norm --columns predictor --metric z_std\n" +
 			"  ablate report heads --rows cell --columns seed --where norm=bn,bare\n\n" +
 			"Formats: latex is a document, of one table a float, and needs booktabs and graphicx; csv\n" +
-			"is a row for each cell and metric with all digits (docs/report-csv.md), of one table what\n" +
-			"is shown; html is the tables alone: the page comes with --out.\n\n" +
+			"is a row for each cell and metric with all digits (docs/report-csv.md), of one table a\n" +
+			"row for each field; html is the tables alone: the page comes with --out.\n\n" +
 			"With --out all of the report is also written to DIR, with figures; report.html is the\n" +
 			"page to begin with. With --check the exit code is 3 if a claim is contradicted.",
 		Flags: []cli.Flag{

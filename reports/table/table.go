@@ -1,5 +1,5 @@
-// Package table renders a table for a terminal, in Markdown, LaTeX, HTML and
-// CSV. It knows nothing of what the table is about.
+// Package table renders a table for a terminal, in Markdown, LaTeX and
+// HTML. It knows nothing of what the table is about.
 //
 // Everything in a Table is plain text: each renderer escapes what its format
 // would take for markup, and replaces control characters by blanks.
