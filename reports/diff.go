@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -154,7 +152,7 @@ func (s *DiffSide) add(run results.Run, text []byte) (err error) {
 	if s.settings != nil {
 		return nil
 	}
-	if s.settings, err = flat(text); err != nil {
+	if s.settings, err = config.Flat(text); err != nil {
 		return fmt.Errorf("the configuration of run %s cannot be read: %w", run.ID, err)
 	}
 	if strings.HasPrefix(run.Trainer, ablations.External) {
@@ -169,29 +167,6 @@ func (s *DiffSide) add(run results.Run, text []byte) (err error) {
 		}
 	}
 	return nil
-}
-
-// flat reads a configuration's JSON as values by dotted paths.
-func flat(text []byte) (map[string]string, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var tree map[string]any
-	if err := d.Decode(&tree); err != nil {
-		return nil, err
-	}
-	values := map[string]string{}
-	var walk func(prefix string, tree map[string]any)
-	walk = func(prefix string, tree map[string]any) {
-		for name, v := range tree {
-			if sub, ok := v.(map[string]any); ok {
-				walk(prefix+name+".", sub)
-			} else {
-				values[prefix+name] = fmt.Sprint(v)
-			}
-		}
-	}
-	walk("", tree)
-	return values, nil
 }
 
 // noSide says that there is neither a cell nor a run of a name, and which are

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -256,22 +255,9 @@ func printSpectrum(w io.Writer, metrics map[string]pointJSON) {
 
 // printConfig prints a configuration as dotted keys.
 func printConfig(w io.Writer, text []byte) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var tree map[string]any
-	if err := d.Decode(&tree); err != nil {
-		return err
+	values, err := config.Flat(text)
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(w, "%s\t%s\n", key, words.Printable(values[key]))
 	}
-	printTree(w, "", tree)
-	return nil
-}
-
-func printTree(w io.Writer, prefix string, tree map[string]any) {
-	for _, name := range slices.Sorted(maps.Keys(tree)) {
-		if sub, ok := tree[name].(map[string]any); ok {
-			printTree(w, prefix+name+".", sub)
-		} else {
-			fmt.Fprintf(w, "%s%s\t%s\n", prefix, name, words.Printable(fmt.Sprint(tree[name])))
-		}
-	}
+	return err
 }

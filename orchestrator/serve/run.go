@@ -1,8 +1,6 @@
 package serve
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"maps"
@@ -125,7 +123,7 @@ func (s *Server) describeRun(store *results.Store, run *results.Run) (*runView, 
 	if v.Metrics, err = metricsOf(store, run); err != nil {
 		return nil, err
 	}
-	flat, err := flatten(run.Config)
+	flat, err := config.Flat(run.Config)
 	for _, key := range slices.Sorted(maps.Keys(flat)) {
 		v.Settings = append(v.Settings, setting{key, flat[key]})
 	}
@@ -155,33 +153,6 @@ func metricsOf(store *results.Store, run *results.Run) (all []metric, err error)
 		all = append(all, m)
 	}
 	return all, nil
-}
-
-// flatten writes a configuration as dotted keys.
-func flatten(text []byte) (map[string]string, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var tree map[string]any
-	if err := d.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("the run's configuration cannot be read: %w", err)
-	}
-	flat := map[string]string{}
-	flattenInto(flat, "", tree)
-	return flat, nil
-}
-
-func flattenInto(flat map[string]string, prefix string, tree map[string]any) {
-	for name, value := range tree {
-		switch value := value.(type) {
-		case map[string]any:
-			flattenInto(flat, prefix+name+".", value)
-		case string:
-			flat[prefix+name] = value
-		default:
-			text, _ := json.Marshal(value) // which came of JSON
-			flat[prefix+name] = string(text)
-		}
-	}
 }
 
 // Ago is how long it is since a run's last sign of life.

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,24 +163,11 @@ func argv(spec Spec) ([]string, error) {
 
 // flat returns the run's settings, and its seed, as text by their dotted paths.
 func flat(spec Spec) (map[string]string, error) {
-	d := json.NewDecoder(bytes.NewReader(spec.Config))
-	d.UseNumber()
-	var tree map[string]any
-	if err := d.Decode(&tree); err != nil {
+	values, err := config.Flat(spec.Config)
+	if err != nil {
 		return nil, err
 	}
-	values := map[string]string{"seed": strconv.Itoa(spec.Seed)}
-	var walk func(prefix string, tree map[string]any)
-	walk = func(prefix string, tree map[string]any) {
-		for name, v := range tree {
-			if sub, ok := v.(map[string]any); ok {
-				walk(prefix+name+".", sub)
-			} else {
-				values[prefix+name] = fmt.Sprint(v)
-			}
-		}
-	}
-	walk("", tree)
+	values["seed"] = strconv.Itoa(spec.Seed)
 	return values, nil
 }
 
