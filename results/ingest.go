@@ -171,7 +171,7 @@ func (b *batch) add(l *journal.Line) (why string) {
 	switch l.Kind {
 	case journal.Start:
 		b.start = l
-		b.step = l.Start.ResumeStep
+		b.step = stepsDone(l.Start)
 	case journal.Progress:
 		b.progress = l.Progress
 		b.step = max(b.step, l.Progress.Step)
@@ -249,7 +249,7 @@ func (b *batch) storeStart(tx *sql.Tx, at place, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE runs SET step = ?3, steps = ?4 WHERE key = ?1 AND attempts = ?2`, at.run, at.attempt, i.ResumeStep, i.Steps)
+	_, err = tx.Exec(`UPDATE runs SET step = ?3, steps = ?4 WHERE key = ?1 AND attempts = ?2`, at.run, at.attempt, stepsDone(i), i.Steps)
 	if err != nil {
 		return err
 	}
@@ -420,4 +420,14 @@ func (b *batch) storeProgress(tx *sql.Tx, at place) error {
 	_, err = tx.Exec(`UPDATE runs SET seconds = (SELECT ifnull(sum(max(active - started, 0)), 0) / 1000.0 FROM attempts WHERE run = key) WHERE key = ?`,
 		at.run)
 	return err
+}
+
+// stepsDone is how far an attempt is at its start. One that has nothing left to
+// report, because the one before it was killed between its last figures and its
+// end, begins behind the last step.
+func stepsDone(i *journal.StartInfo) int64 {
+	if i.Steps > 0 {
+		return min(i.ResumeStep, i.Steps)
+	}
+	return i.ResumeStep
 }

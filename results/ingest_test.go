@@ -430,3 +430,15 @@ func TestIngestInBatches(t *testing.T) {
 		}
 	}
 }
+
+// An attempt that goes on behind the last step has done all steps, and no more.
+func TestNoMoreStepsThanThereAre(t *testing.T) {
+	s := withRuns(t, "aa")
+	begin(t, s, "aa", 1)
+	j := newJournal(t)
+	j.write(journal.Line{Kind: journal.Start, Time: 1, Start: &journal.StartInfo{ResumeStep: 121, Steps: 120}})
+	j.ingest(s, "aa", 1)
+	if r := getRun(t, s, "aa"); r.Step != 120 || r.Steps != 120 {
+		t.Errorf("%d of %d steps", r.Step, r.Steps)
+	}
+}
