@@ -1,8 +1,10 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"ablate/ablations"
@@ -94,7 +96,47 @@ func (r *Report) takes(seeds int) string {
 	says += fmt.Sprintf(": %s", words.Plural(more*cells, "further run"))
 	if ran > 0 {
 		each := time.Duration(seconds / float64(ran) * float64(time.Second))
-		says += fmt.Sprintf(", about %s for one worker", words.Duration(time.Duration(more*cells)*each))
+		says += ", " + lastingWith(atOnce(distinct(r.Cells)), time.Duration(more*cells)*each)
 	}
 	return says + "; seeds that are added now will be flagged as added after a look"
+}
+
+// night is how long a machine is left to itself, as from 22:00 to 08:00.
+const night = 10 * time.Hour
+
+// lastingWith says how long work for one worker takes with so many, and how many
+// nights that is.
+func lastingWith(workers int, work time.Duration) string {
+	lasts := work / time.Duration(workers)
+	says := fmt.Sprintf("about %s with %s", words.Roughly(lasts), words.Plural(workers, "worker"))
+	if lasts > night {
+		says += fmt.Sprintf(", which is %d nights of 10 h", int(math.Ceil(lasts.Hours()/night.Hours())))
+	}
+	return says
+}
+
+// atOnce is how many of the runs were at work together, at most, and at least
+// one: as many workers are likely to be there for more of them.
+func atOnce(runs []run) int {
+	type change struct {
+		at time.Time
+		by int
+	}
+	var changes []change
+	for _, run := range runs {
+		for _, a := range run.attempts {
+			if a.Ended.After(a.Started) {
+				changes = append(changes, change{a.Started, 1}, change{a.Ended, -1})
+			}
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.by, b.by)) // one that ends makes room for the next
+	})
+	working, most := 0, 1
+	for _, c := range changes {
+		working += c.by
+		most = max(most, working)
+	}
+	return most
 }

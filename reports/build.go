@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -32,20 +33,11 @@ func build(store source, stored *results.Study) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("study %s, as it was started, cannot be read by this version of ablate: %w", stored.Name, err)
 	}
-	found, err := store.Runs(stored)
+	found, err := read(store, stored)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, 0, len(found))
-	for id := range found {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	metrics, err := store.Ends(ids)
-	if err != nil {
-		return nil, err
-	}
-	runs, err := inPlace(study, stored, found, metrics)
+	runs, err := found.inPlace(study, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +45,6 @@ func build(store source, stored *results.Study) (*Report, error) {
 	r.curves = store.Curves
 	r.shipped = isShipped(stored)
 	r.Identity = stored.Hash
-	if err := r.addProvenance(store, stored, found, ids); err != nil {
-		return nil, err
-	}
-	r.warnOfMixtures()
 	past, err := historyOf(store, stored, study)
 	if err != nil {
 		return nil, err
@@ -65,9 +53,27 @@ func build(store source, stored *results.Study) (*Report, error) {
 	return r, nil
 }
 
+// found is what the store has of a study, by run.
+type found struct {
+	runs     map[string]results.Run
+	attempts map[string][]results.Attempt
+	metrics  map[string]map[string]results.Ends
+}
+
+func read(store source, stored *results.Study) (f found, err error) {
+	if f.runs, err = store.Runs(stored); err != nil {
+		return f, err
+	}
+	if f.attempts, err = store.AttemptsOf(stored); err != nil {
+		return f, err
+	}
+	f.metrics, err = store.Ends(slices.Sorted(maps.Keys(f.runs)))
+	return f, err
+}
+
 // inPlace lays out the runs by the study's cells and seeds. A place without a
 // run in the store is pending.
-func inPlace(study *ablations.Study, stored *results.Study, found map[string]results.Run, metrics map[string]map[string]results.Ends) ([][]run, error) {
+func (f found) inPlace(study *ablations.Study, stored *results.Study) ([][]run, error) {
 	runs := make([][]run, len(study.Cells))
 	for i := range runs {
 		for _, seed := range study.Seeds {
@@ -81,17 +87,22 @@ func inPlace(study *ablations.Study, stored *results.Study, found map[string]res
 			return nil, fmt.Errorf("the store's study %s has cell %s with seed %d, which its own text does not; the store was made by another version of ablate",
 				stored.Name, stored.Cells[slot.Cell], slot.Seed)
 		}
-		f := found[slot.RunID]
-		place := &runs[cell][seed]
-		place.id, place.outcome, place.reason = slot.RunID, f.Outcome, f.Reason
-		place.dataset, place.trainer, place.seconds = f.Dataset, f.Trainer, f.Seconds
-		place.stopped, place.steps = stoppedAt(f), f.Steps
-		place.metrics = map[string]ends{}
-		for name, e := range metrics[slot.RunID] {
-			place.metrics[name] = endsOf(e, f.Steps)
-		}
+		runs[cell][seed] = f.run(slot)
 	}
 	return runs, noRunTwice(study, runs)
+}
+
+func (f found) run(slot results.Slot) run {
+	is := f.runs[slot.RunID]
+	place := run{
+		id: slot.RunID, seed: slot.Seed, outcome: is.Outcome, reason: is.Reason,
+		dataset: is.Dataset, trainer: is.Trainer, seconds: is.Seconds, attempts: f.attempts[slot.RunID],
+		stopped: stoppedAt(is), steps: is.Steps, metrics: map[string]ends{},
+	}
+	for name, e := range f.metrics[slot.RunID] {
+		place.metrics[name] = endsOf(e, is.Steps)
+	}
+	return place
 }
 
 // noRunTwice refuses a cell in which one run stands for two seeds: it would be
@@ -141,19 +152,15 @@ func isShipped(stored *results.Study) bool {
 }
 
 // addProvenance counts what made the results: the attempts whose points count.
-func (r *Report) addProvenance(store source, stored *results.Study, found map[string]results.Run, ids []string) error {
-	attempts, err := store.AttemptsOf(stored)
-	if err != nil {
-		return err
-	}
+func (r *Report) addProvenance() {
 	var datasets, trainers, versions, kernels, cpus []string
-	for _, id := range ids {
-		if !found[id].Outcome.IsResult() {
+	for _, run := range distinct(r.Cells) {
+		if !run.outcome.IsResult() {
 			continue
 		}
-		datasets = append(datasets, found[id].Dataset)
-		trainers = append(trainers, found[id].Trainer)
-		for _, a := range counting(attempts[id]) {
+		datasets = append(datasets, run.dataset)
+		trainers = append(trainers, run.trainer)
+		for _, a := range counting(run.attempts) {
 			versions = append(versions, a.Version)
 			kernels = append(kernels, a.Kernels)
 			cpus = append(cpus, a.CPU)
@@ -161,7 +168,6 @@ func (r *Report) addProvenance(store source, stored *results.Study, found map[st
 	}
 	p := &r.Provenance
 	p.Datasets, p.Trainers, p.Versions, p.Kernels, p.CPUs = countUp(datasets), countUp(trainers), countUp(versions), countUp(kernels), countUp(cpus)
-	return nil
 }
 
 // counting picks the attempts whose points count: one that a later attempt did

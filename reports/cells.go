@@ -18,7 +18,9 @@ func newReport(study *ablations.Study, runs [][]run) *Report {
 	r := judged(study, runs)
 	r.advise(study)
 	r.Provenance.Data = dataOf(study)
+	r.addProvenance()
 	r.warnOfRuns()
+	r.warnOfMixtures()
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"ablate/ablations"
 	"ablate/results"
@@ -169,12 +170,47 @@ func TestAdvice(t *testing.T) {
 		prefix string
 	}{
 		{"contradicted", advice(margin(2), 1, 2, 3, 4), ""},
-		{"a wider margin", advice(margin(4.9), 1, 2, 3, 4), "9 seeds in all, 5 more, would probably settle it (80 %, if difference and spread stay as they are): 30 further runs, about 30 min 00 s for one worker"},
+		{"a wider margin", advice(margin(4.9), 1, 2, 3, 4), "9 seeds in all, 5 more, would probably settle it (80 %, if difference and spread stay as they are): 30 further runs, about 30 min with 1 worker;"},
 		{"one seed", advice(asIs, 1), "no number of seeds can be named that would settle it: one seed has no spread"},
 		{"diverged", advice(func(_ *ablations.Study, runs [][]run) { runs[4][0].outcome = results.Diverged }, 1, 2, 3), "no number of seeds can be named that would settle it: 1 of 3 runs of gn+ws diverged"},
 	} {
 		if !strings.HasPrefix(c.got, c.prefix) || c.prefix == "" && c.got != "" {
 			t.Errorf("%s: %q", c.name, c.got)
+		}
+	}
+}
+
+// What further seeds take is told for as many workers as there were, and in
+// nights where one is not enough.
+func TestAdviceCountsWorkersAndNights(t *testing.T) {
+	at := func(minutes int) time.Time { return time.Date(2026, 1, 1, 0, minutes, 0, 0, time.UTC) }
+	attempt := func(from, to int) run {
+		return run{attempts: []results.Attempt{{Started: at(from), Ended: at(to)}}}
+	}
+	unended := run{attempts: []results.Attempt{{Started: at(0)}}}
+	for _, c := range []struct {
+		name string
+		runs []run
+		want int
+	}{
+		{"none", nil, 1},
+		{"one after the other", []run{attempt(0, 1), attempt(1, 2), unended}, 1},
+		{"two and a third later", []run{attempt(0, 3), attempt(1, 2), attempt(2, 4)}, 2},
+	} {
+		if got := atOnce(c.runs); got != c.want {
+			t.Errorf("%s: %d at once, want %d", c.name, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		workers int
+		work    time.Duration
+		want    string
+	}{
+		{1, 9 * time.Hour, "about 9 h with 1 worker"},
+		{2, 50 * time.Hour, "about 25 h with 2 workers, which is 3 nights of 10 h"},
+	} {
+		if got := lastingWith(c.workers, c.work); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -259,6 +259,8 @@ type run struct {
 	reason  string
 	metrics map[string]ends
 
+	attempts []results.Attempt
+
 	stopped, steps int64 // the step at which it was stopped early, 0 if it was not, and how many it has
 }
 

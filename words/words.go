@@ -4,6 +4,7 @@ package words
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -55,6 +56,21 @@ func Duration(d time.Duration) string {
 		return fmt.Sprintf("%d h %02d min", m/60, m%60)
 	}
 	return fmt.Sprintf("%d d %02d h", m/1440, m%1440/60)
+}
+
+// Roughly writes an estimated time in one unit: "25 s", "36 min", "7.5 h".
+func Roughly(d time.Duration) string {
+	switch {
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 100*time.Minute:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	case d < 10*time.Hour:
+		return strconv.FormatFloat(math.Round(2*d.Hours())/2, 'f', -1, 64) + " h"
+	case d < 100*time.Hour:
+		return fmt.Sprintf("%.0f h", d.Hours())
+	}
+	return fmt.Sprintf("%.0f days", d.Hours()/24)
 }
 
 // Bytes writes an amount of memory: "512 MiB", "1.5 GiB".

@@ -49,3 +49,20 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		400 * time.Millisecond:          "0 s",
+		99 * time.Second:                "99 s",
+		35*time.Minute + 44*time.Second: "36 min",
+		99 * time.Minute:                "99 min",
+		100 * time.Minute:               "1.5 h",
+		7*time.Hour + 50*time.Minute:    "8 h",
+		31 * time.Hour:                  "31 h",
+		50 * 24 * time.Hour:             "50 days",
+	} {
+		if got := Roughly(d); got != want {
+			t.Errorf("Roughly(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
