@@ -16,7 +16,8 @@ import (
 type source interface {
 	Runs(study *results.Study) (map[string]results.Run, error)
 	Versions(study *results.Study) ([]results.Version, error)
-	FirstResults(study *results.Study) (map[string]time.Time, error)
+	StudyByID(id int64) (*results.Study, error)
+	FirstResults(studies ...int64) (map[string]time.Time, error)
 	AttemptsOf(study *results.Study) (map[string][]results.Attempt, error)
 	Ends(runIDs []string) (map[string]map[string]results.Ends, error)
 	Curves(metric string, runIDs []string, most int) (results.Curves, error)

@@ -50,6 +50,14 @@ func storeOf(t *testing.T, text string, write func(cell string, seed int, w *jou
 // saveStudy saves a study whose runs are called by cell and seed.
 func saveStudy(t *testing.T, store *results.Store, text string, sets ...string) (*results.Study, []results.Run) {
 	t.Helper()
+	return saveStudyAs(t, store, runID, text, sets...)
+}
+
+func runID(cell string, seed int) string { return fmt.Sprintf("%s-%d", cell, seed) }
+
+// saveStudyAs is saveStudy with IDs of runs of one's own.
+func saveStudyAs(t *testing.T, store *results.Store, runID func(cell string, seed int) string, text string, sets ...string) (*results.Study, []results.Run) {
+	t.Helper()
 	study, err := ablations.Parse("norms.toml", []byte(text), sets)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +67,7 @@ func saveStudy(t *testing.T, store *results.Store, text string, sets ...string) 
 	for i, c := range study.Cells {
 		stored.Cells = append(stored.Cells, c.Name)
 		for _, seed := range study.Seeds {
-			id := fmt.Sprintf("%s-%d", c.Name, seed)
+			id := runID(c.Name, seed)
 			stored.Slots = append(stored.Slots, results.Slot{Cell: i, Seed: seed, RunID: id})
 			runs = append(runs, results.Run{ID: id, Cell: c.Name, Seed: seed, Config: []byte("{}"), Dataset: "d0", Trainer: "trainer-1"})
 		}

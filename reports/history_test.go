@@ -2,6 +2,7 @@ package reports
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestClaimsMadeAfterALookAreFlagged(t *testing.T) {
 	}
 	for id, want := range map[string]string{
 		"learns": `^edited on \d{4}-\d\d-\d\d \d\d:\d\d UTC, when 2 of its 4 runs had results; before, alpha was 0\.05; ` +
-			`it asked: linear_top1 of bn above bn@untrained by more than 1, none collapsed$`,
+			`it asked: linear_top1 of bn above bn@untrained by more than 1, none collapsed\nseed 3 was added when there were results to see: p may be too small$`,
 		"afterthought": `^made on .* UTC, when 2 of its 4 runs had results$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(flags[id]) {
@@ -96,7 +97,7 @@ func TestClaimsMadeAfterALookAreFlagged(t *testing.T) {
 	}
 	warnings := strings.Join(r.Warnings, "\n")
 	for _, want := range []string{
-		`the claim alive \(Nothing collapses\) was taken out on .* when 3 runs had results; it asked: bn, none not collapsed`,
+		`the claim alive \(Nothing collapses\) was taken out on .* when 6 runs had results; it asked: bn, none not collapsed`,
 		`seed 3 was added on .* when 3 runs had results`,
 		`seed 2 was part of an earlier version of the study, or .* and left out here`,
 	} {
@@ -116,14 +117,95 @@ func TestRenamingHidesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	warnings := strings.Join(r.Warnings, "\n")
-	for _, want := range []string{"seed 3 was added on", "seed 2 was part of an earlier version of the study, or of one of another name with the same runs, and left out here"} {
+	for _, want := range []string{"of the same runs, the study norms claims alive too", "seed 3 was added on", "seed 2 was part of an earlier version of the study, or of one of another name with the same runs, and left out here"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("no %q in %s", want, warnings)
 		}
 	}
-	if strings.Contains(warnings, "taken out") || len(r.Claims[0].Flags) > 0 || len(r.Claims[1].Flags) != 1 {
+	if strings.Contains(warnings, "taken out") || len(r.Claims[1].Flags) != 1 ||
+		!slices.Equal(r.Claims[0].Flags, []string{"seed 3 was added when there were results to see: p may be too small"}) {
 		t.Errorf("flags %q and %q, warnings %s", r.Claims[0].Flags, r.Claims[1].Flags, warnings)
 	}
+}
+
+// Nor does it hide a claim: that one of the same runs was made elsewhere is
+// told, as long as it is about runs that are here.
+func TestRenamingHidesNoClaim(t *testing.T) {
+	store, _ := storeOf(t, edit(t, twoClaims, `["bn", "none"]`, `["bn"]`)+`
+[[claims]]
+id   = "elsewhere"
+says = "It is about a cell that the next study has not"
+all  = [{ not_collapsed = ["no-predictor"] }]
+`, normally(t))
+	look()
+	renamed, _ := saveStudy(t, store, edit(t, studyText, `name  = "norms"`, `name  = "fresh"`, "[cells]\nno-predictor = { predictor = false }\n", ""), "epochs=2")
+	warnings := warningsOf(t, store, renamed)
+	if want := "of the same runs, the study norms claims alive too (Nothing collapses), which is not counted here; it asks: bn not collapsed"; !strings.Contains(warnings, want) {
+		t.Errorf("no %q in %s", want, warnings)
+	}
+	if strings.Contains(warnings, "elsewhere") {
+		t.Error(warnings)
+	}
+}
+
+// A cell that ended badly does not vanish without a word; one that has another
+// name now has not vanished.
+func TestACellTakenOutIsTold(t *testing.T) {
+	store, _ := storeOf(t, studyText, func(cell string, seed int, w *journal.Writer) results.Outcome {
+		if cell == "no-predictor" {
+			return results.Failed
+		}
+		return normally(t)(cell, seed, w)
+	})
+	look()
+	without, _ := saveStudy(t, store, edit(t, studyText, "[cells]\nno-predictor = { predictor = false }\n", ""), "epochs=2")
+	if got := warningsOf(t, store, without); !regexp.MustCompile(`the cell no-predictor was taken out on .* UTC, when 2 of its 2 runs had ended`).MatchString(got) {
+		t.Error(got)
+	}
+	look()
+	asBefore := func(cell string, seed int) string {
+		return runID(strings.Replace(cell, "bare", "no-predictor", 1), seed)
+	}
+	renamed, _ := saveStudyAs(t, store, asBefore, edit(t, studyText, "no-predictor =", "bare ="), "epochs=2")
+	if got := warningsOf(t, store, renamed); strings.Contains(got, "taken out") {
+		t.Error(got)
+	}
+}
+
+// The claims are registered as a set: it is another one when one is taken out.
+// What was seen of the study in another configuration is told with it.
+func TestRegistration(t *testing.T) {
+	store, first := storeOf(t, twoClaims, normally(t))
+	registered := func(study *results.Study) Registration {
+		t.Helper()
+		r, err := Build(store, study)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Registration
+	}
+	if g := registered(first); g.says() != "made before there was a result" {
+		t.Errorf("at first: %+v", g)
+	}
+	look()
+	fewer, _ := saveStudy(t, store, studyText, "epochs=2")
+	if g := registered(fewer); g.says() != "made so when 6 runs had a result" {
+		t.Errorf("with a claim taken out: %+v", g)
+	}
+	look()
+	other, _ := saveStudyAs(t, store, func(cell string, seed int) string { return "again-" + runID(cell, seed) }, edit(t, twoClaims, "by = 1.0", "by = 0.5"), "epochs=2")
+	if g := registered(other); g.says() != "made before these runs had a result, and when 6 runs of earlier versions of the study had one" {
+		t.Errorf("in another configuration: %+v", g)
+	}
+}
+
+func warningsOf(t *testing.T, store *results.Store, study *results.Study) string {
+	t.Helper()
+	r, err := Build(store, study)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(r.Warnings, "\n")
 }
 
 // What is changed before there is anything to see is nobody's business.

@@ -31,8 +31,9 @@ type (
 	}
 	jsonRegistration struct {
 		Claims  string  `json:"claims"`  // SHA-256 of ids, words and parts of the claims, of alpha and test
-		At      *string `json:"at"`      // when the store first had the last of them; null without claims
+		At      *string `json:"at"`      // when the store first had just these; null without claims
 		Results int     `json:"results"` // runs of the study that had a result by then
+		Earlier int     `json:"earlier"` // runs of earlier versions of the study, in other configurations, that had one
 	}
 	jsonPaperValues struct {
 		Metric string `json:"metric"` // that they stand beside
@@ -172,7 +173,7 @@ func (r *Report) notes() []string {
 }
 
 func registrationJSON(g Registration) jsonRegistration {
-	j := jsonRegistration{Claims: g.Claims, Results: g.Results}
+	j := jsonRegistration{Claims: g.Claims, Results: g.Results, Earlier: g.Earlier}
 	if !g.At.IsZero() {
 		at := g.At.UTC().Format(time.RFC3339)
 		j.At = &at

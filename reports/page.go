@@ -85,9 +85,8 @@ func (r *Report) made() (terms []page.Term) {
 	if len(r.Sets) > 0 {
 		terms = append(terms, page.Term{Name: "Overrides", Text: strings.Join(r.Sets, ", ")})
 	}
-	if at := r.Registration.At; !at.IsZero() {
-		terms = append(terms, page.Term{Name: "Claims", Text: fmt.Sprintf("as they stand since %s, when %s had a result; SHA-256 %s",
-			at.UTC().Format("2006-01-02 15:04 UTC"), words.Plural(r.Registration.Results, "run"), r.Registration.Claims)})
+	if g := r.Registration; !g.At.IsZero() {
+		terms = append(terms, page.Term{Name: "Claims", Text: fmt.Sprintf("as they are since %s, %s; SHA-256 %s", date(g.At), g.says(), g.Claims)})
 	}
 	for _, p := range []struct {
 		what   string

@@ -77,8 +77,8 @@ func (r *Report) facts() []string {
 	if made := r.madeBy(); made != "" {
 		facts = append(facts, made)
 	}
-	if when := r.registered(); when != "" {
-		facts = append(facts, when)
+	if when := r.Registration.says(); when != "" {
+		facts = append(facts, fmt.Sprintf("claims SHA-256 %s · %s", r.Registration.Claims[:12], when))
 	}
 	return facts
 }

@@ -3,6 +3,7 @@ package results
 import (
 	"cmp"
 	"database/sql"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -56,20 +57,24 @@ func (s *Store) Versions(study *Study) ([]Version, error) {
 	return versions, s.explain(err)
 }
 
-// FirstResults returns when each run of study had its first result, by run ID:
-// when its attempt told its last, by the clock of its machine, or, should that
-// come first, when it was recorded here, which for runs of another store is
-// later. Runs that never had a result are left out; one that is done again had
-// it all the same.
-func (s *Store) FirstResults(study *Study) (map[string]time.Time, error) {
+// FirstResults returns when each run of the studies with these IDs had its first
+// result, by run ID: when its attempt told its last, by the clock of its machine,
+// or, should that come first, when it was recorded here, which for runs of
+// another store is later. Runs that never had a result are left out; one that is
+// done again had it all the same.
+func (s *Store) FirstResults(studies ...int64) (map[string]time.Time, error) {
 	type first struct {
 		id string
 		at time.Time
 	}
+	ids, err := json.Marshal(studies)
+	if err != nil {
+		return nil, err
+	}
 	firsts, err := collect(s.db, `SELECT r.id, min(min(a.ended, ifnull(a.active, a.ended))) FROM attempts AS a JOIN runs AS r ON r.key = a.run
 		WHERE a.outcome IN ('completed', 'collapsed', 'never_separated', 'diverged')
-		AND a.run IN (SELECT run FROM study_slots WHERE study = ?) GROUP BY a.run`,
-		func(row *sql.Rows, f *first) error { return row.Scan(&f.id, scanTime{&f.at}) }, study.ID)
+		AND a.run IN (SELECT run FROM study_slots WHERE study IN (SELECT value FROM json_each(?))) GROUP BY a.run`,
+		func(row *sql.Rows, f *first) error { return row.Scan(&f.id, scanTime{&f.at}) }, string(ids))
 	byID := make(map[string]time.Time, len(firsts))
 	for _, f := range firsts {
 		byID[f.id] = f.at

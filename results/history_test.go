@@ -40,7 +40,7 @@ func TestHistory(t *testing.T) {
 	if v := versions[2]; v.Name != "other" || !reflect.DeepEqual(v.Shared, []int{1, 2}) {
 		t.Errorf("under another name it is %s with seeds %v", v.Name, v.Shared)
 	}
-	firsts, err := s.FirstResults(more)
+	firsts, err := s.FirstResults(more.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
