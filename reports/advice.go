@@ -23,52 +23,71 @@ func (r *Report) advise(study *ablations.Study) {
 }
 
 func (r *Report) advice(c Claim, parts []ablations.Part) string {
-	need := 0
-	for i, part := range c.Parts {
-		if part.Verdict != Inconclusive {
-			continue
-		}
-		seeds, why := c.comparisons[i].seedsFor(parts[i], float64(c.Level), compared(parts))
-		if why != "" {
+	seeds := c.seedsAgainst(parts)
+	if seeds == 0 {
+		var why string
+		if seeds, why = c.seedsFor(parts); why != "" {
 			return "no number of seeds can be named that would settle it: " + why
 		}
-		need = max(need, seeds)
 	}
-	return r.takes(max(need, len(r.Seeds)+1))
+	return r.takes(max(seeds, len(r.Seeds)+1))
 }
 
-// seedsFor is how many seeds in all would probably decide a part of a claim with
-// so many comparisons at a one-sided level, or why no number of them would.
-func (c comparison) seedsFor(part ablations.Part, level float64, compared int) (seeds int, why string) {
-	if c.isOne && c.speaksAgainst(part) {
-		level /= float64(compared)
+// settled is the probability with which advised seeds settle a claim.
+const settled = 0.8
+
+// seedsAgainst is how many seeds in all would probably contradict a claim, for
+// which one part is enough: the one that takes the fewest. It is 0 if none speaks
+// against the claim so that seeds would show it.
+func (c Claim) seedsAgainst(parts []ablations.Part) (fewest int) {
+	for i, part := range parts {
+		one := c.comparisons[i]
+		if !compares(part) || one.missing != "" {
+			continue
+		}
+		aim := stats.Aim{Comparison: one.estimate, Level: float64(c.Level) / float64(compared(parts)), Low: math.Inf(-1), High: math.Inf(1)}
+		switch {
+		case part.Kind == ablations.Greater:
+			aim.High = part.By
+		case aim.Mean > 0:
+			aim.Low = part.Margin
+		default:
+			aim.High = -part.Margin
+		}
+		if seeds := stats.Seeds(settled, aim); seeds > 0 && (fewest == 0 || seeds < fewest) {
+			fewest = seeds
+		}
 	}
-	switch {
-	case !c.isOne:
-		return 0, "collapse is counted, and its runs do not all end alike, or not in a way that says so"
-	case c.missing != "":
-		return 0, c.missing
-	case !c.estimate.HasSpread() && c.estimate.N > 1:
-		return 0, "the difference is the same for every seed"
-	case !c.estimate.HasSpread():
-		return 0, "one seed has no spread, so nobody knows how many it takes"
-	case part.Kind == ablations.Greater:
-		seeds = c.estimate.SeedsForGreater(part.By, level)
-	default:
-		seeds = c.estimate.SeedsForEquivalent(part.Margin, level)
+	return fewest
+}
+
+// seedsFor is how many seeds in all would probably support a claim, all of whose
+// parts must then hold at once, or why no number of them would.
+func (c Claim) seedsFor(parts []ablations.Part) (seeds int, why string) {
+	var aims []stats.Aim
+	for i, part := range parts {
+		one := c.comparisons[i]
+		aim := stats.Aim{Comparison: one.estimate, Level: float64(c.Level), Low: part.By, High: math.Inf(1)}
+		switch {
+		case !compares(part) && c.Parts[i].Verdict == Inconclusive:
+			return 0, "collapse is counted, and its runs do not all end alike, or not in a way that says so"
+		case !compares(part):
+			continue
+		case one.missing != "":
+			return 0, one.missing
+		case one.estimate.N == 1:
+			return 0, "one seed has no spread, so nobody knows how many it takes"
+		case !one.estimate.HasSpread():
+			return 0, "the difference is the same for every seed"
+		case part.Kind == ablations.Equivalent:
+			aim.Low, aim.High = -part.Margin, part.Margin
+		}
+		aims = append(aims, aim)
 	}
-	if seeds == 0 {
+	if seeds = stats.Seeds(settled, aims...); seeds == 0 {
 		return 0, fmt.Sprintf("the difference is so near the threshold that not even %d are enough, if it stays as it is", stats.MaxSeeds)
 	}
 	return seeds, ""
-}
-
-// speaksAgainst reports whether the estimate is not what the part asks for.
-func (c comparison) speaksAgainst(part ablations.Part) bool {
-	if part.Kind == ablations.Equivalent {
-		return math.Abs(c.estimate.Mean) > part.Margin
-	}
-	return c.estimate.Mean < part.By
 }
 
 // manySeeds is how many seeds nobody will run for one claim.
@@ -80,7 +99,7 @@ func (r *Report) takes(seeds int) string {
 		return fmt.Sprintf("seeds will hardly settle it: it would take more than %d, if difference and spread stay as they are", manySeeds)
 	}
 	more := seeds - len(r.Seeds)
-	says := fmt.Sprintf("%s in all, %d more, would probably settle it (80 %%, if difference and spread stay as they are)", words.Plural(seeds, "seed"), more)
+	says := fmt.Sprintf("%s in all, %d more, would probably settle it (%s, if difference and spread stay as they are)", words.Plural(seeds, "seed"), more, percent(settled))
 	cells, ran, seconds := 0, 0, 0.0
 	for _, c := range r.Cells {
 		if c.SameAs == "" {

@@ -126,12 +126,12 @@ func (r *Report) metric(runs []run, name string, untrained bool) Metric {
 	return m
 }
 
-// valuesOf returns a metric by seed, NaN where it is missing or not finite.
+// valuesOf returns a metric by seed, NaN where it is missing or of no use.
 func valuesOf(runs []run, name string, untrained bool) []float64 {
 	values := make([]float64, len(runs))
 	for i, run := range runs {
 		values[i] = run.value(name, untrained)
-		if math.IsInf(values[i], 0) {
+		if !stats.Usable(values[i]) {
 			values[i] = math.NaN()
 		}
 	}
@@ -177,22 +177,37 @@ func mainMetric(study *ablations.Study, cells []Cell) string {
 	return ""
 }
 
-// compareToBaseline fills in every other cell's difference, with Holm's
-// correction over the table.
+// compared lists the cells that are compared with the baseline: those with runs
+// of their own. It does not depend on what they found, so neither does Holm's
+// correction over them: a comparison that could not be made counts with p = 1.
+func (r *Report) compared() (cells []int) {
+	for i := range r.Cells {
+		if i > 0 && r.first(i) == i {
+			cells = append(cells, i)
+		}
+	}
+	return cells
+}
+
+// compareToBaseline fills in every cell's difference, with Holm's correction
+// over the table.
 func (r *Report) compareToBaseline() {
 	if r.Metric == "" {
 		return
 	}
 	var p []float64
-	for i := range r.Cells[1:] {
-		r.Cells[i+1].Difference = r.differenceTo(i + 1)
-		p = append(p, float64(r.Cells[i+1].Difference.P))
+	for _, i := range r.compared() {
+		r.Cells[i].Difference = r.differenceTo(i)
+		p = append(p, float64(r.Cells[i].Difference.P))
 	}
 	adjusted, _ := stats.Holm(p, r.Alpha)
-	for i, cell := range r.Cells[1:] {
-		if cell.Difference.P.known() {
-			cell.Difference.P = Number(adjusted[i])
+	for k, i := range r.compared() {
+		if d := r.Cells[i].Difference; d.P.known() {
+			d.P = Number(adjusted[k])
 		}
+	}
+	for i := range r.Cells {
+		r.Cells[i].Difference = r.Cells[r.first(i)].Difference
 	}
 }
 
@@ -214,6 +229,7 @@ func (r *Report) differenceTo(cell int) *Difference {
 		d.P = Number(c.PDiffers())
 	}
 	if d.Welch {
+		d.T = d.P // before Holm, which is to come
 		return d
 	}
 	if t := stats.Paired(first, second); t.HasSpread() {
@@ -222,8 +238,8 @@ func (r *Report) differenceTo(cell int) *Difference {
 	if flips := stats.Flips(first, second); flips.HasSpread() {
 		d.SignFlip = Number(flips.PDiffers())
 	}
-	if pairing := stats.Pair(first, second, 1-r.Alpha); pairing.Known {
-		d.Correlation = Number(pairing.Correlation)
+	if correlation, known := stats.Correlation(first, second); known {
+		d.Correlation = Number(correlation)
 	}
 	return d
 }
@@ -231,34 +247,38 @@ func (r *Report) differenceTo(cell int) *Difference {
 // compareCollapse counts the collapsed runs of every cell and compares them with
 // the baseline's, with Holm's correction over the table.
 func (r *Report) compareCollapse() {
-	var p []float64
 	for i := range r.Cells {
-		t := tallyOf(r.Cells[i : i+1])
-		c := Collapse{K: t.collapsed, N: t.results, Fisher: unknown, P: unknown}
-		c.Low, c.High = r.shareInterval(t)
-		if baseline := r.Cells[0].Collapse; i > 0 {
-			p = append(p, stats.Fisher(c.K, c.N, baseline.K, baseline.N))
-			if c.N > 0 && baseline.N > 0 {
-				c.Fisher = Number(p[i-1])
-			}
+		r.Cells[i].Collapse = r.countCollapse(r.Cells[i])
+	}
+	var p []float64
+	baseline := r.Cells[0].Collapse
+	for _, i := range r.compared() {
+		c := &r.Cells[i].Collapse
+		p = append(p, stats.Fisher(c.K, c.N, baseline.K, baseline.N))
+		if c.N > 0 && baseline.N > 0 {
+			c.Fisher = Number(p[len(p)-1])
 		}
-		r.Cells[i].Collapse = c
 	}
 	adjusted, _ := stats.Holm(p, r.Alpha)
-	for i := range adjusted {
-		if r.Cells[i+1].Collapse.Fisher.known() {
-			r.Cells[i+1].Collapse.P = Number(adjusted[i])
+	for k, i := range r.compared() {
+		if c := &r.Cells[i].Collapse; c.Fisher.known() {
+			c.P = Number(adjusted[k])
 		}
+	}
+	for i := range r.Cells {
+		c, first := &r.Cells[i].Collapse, r.Cells[r.first(i)].Collapse
+		c.Fisher, c.P = first.Fisher, first.P
 	}
 }
 
-// shareInterval is that of the share of runs that collapsed.
-func (r *Report) shareInterval(t tally) (low, high Number) {
-	if t.results == 0 {
-		return unknown, unknown
+// countCollapse counts the runs of a cell that collapsed, compared with nothing.
+func (r *Report) countCollapse(cell Cell) Collapse {
+	c := Collapse{K: cell.Collapsed + cell.NeverSeparated, N: cell.N, Low: unknown, High: unknown, Fisher: unknown, P: unknown}
+	if c.N > 0 {
+		low, high := stats.ShareInterval(c.K, c.N, 1-r.Alpha)
+		c.Low, c.High = Number(low), Number(high)
 	}
-	l, h := stats.ShareInterval(t.collapsed, t.results, 1-r.Alpha)
-	return Number(l), Number(h)
+	return c
 }
 
 // lowRank is the share of the baseline's effective rank under which a cell

@@ -43,7 +43,7 @@ var csvColumns = []csvColumn{
 	{"test", "that p is of: t (paired), sign-flip (paired, exact) or welch (not paired)",
 		ofDifference(func(r *Report, d *Difference) string { return string(d.test(r)) })},
 	{"p", "two-sided, of that test, after Holm over the cells", ofDifference(func(_ *Report, d *Difference) string { return d.P.full() })},
-	{"p_t", "two-sided, of the t test, before Holm", ofDifference(func(_ *Report, d *Difference) string { return d.T.full() })},
+	{"p_t", "two-sided, of the t test (Welch's where it is not paired), before Holm", ofDifference(func(_ *Report, d *Difference) string { return d.T.full() })},
 	{"p_sign_flip", "two-sided, of the exact sign-flip test, before Holm",
 		ofDifference(func(_ *Report, d *Difference) string { return d.SignFlip.full() })},
 	{"correlation", "of the two cells' values over the seeds",

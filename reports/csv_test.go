@@ -67,7 +67,7 @@ func TestCSV(t *testing.T) {
 	if row := find("ln", "knn_top1"); row["difference"] != "" || row["mean"] == "" {
 		t.Errorf("a metric that is not compared: %v", row)
 	}
-	if row := find("no-predictor", "z_std"); row["norm"] != "" || row["same_as"] != "bn" {
+	if row := find("no-predictor", "z_std"); row["norm"] != "" || row["same_as"] != "gn+ws" {
 		t.Errorf("an extra: %v", row)
 	}
 }

@@ -22,7 +22,7 @@ func (r *Report) differencesTable() (t table.Table, ok bool) {
 	}
 	t.Columns = []table.Column{names}
 	if slices.ContainsFunc(cells, func(c Cell) bool { return c.Difference != nil && c.Difference.tested() }) {
-		t.Columns = append(t.Columns, r.pairColumns(&t, cells)...)
+		t.Columns = append(t.Columns, r.testColumns(&t, cells)...)
 	}
 	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Collapse.K > 0 }) {
 		t.Columns = append(t.Columns, r.collapseColumns(&t, cells)...)
@@ -33,52 +33,71 @@ func (r *Report) differencesTable() (t table.Table, ok bool) {
 // tested reports whether any test could be made.
 func (d *Difference) tested() bool { return d.T.known() || d.SignFlip.known() || d.P.known() }
 
-// pairColumns are what the seeds' differences in the main metric say.
-func (r *Report) pairColumns(t *table.Table, cells []Cell) []table.Column {
-	column := func(head string, value func(*Difference) Number, text func(Number) string) table.Column {
-		c := table.Column{Head: head, Group: r.Metric}
-		for _, cell := range cells {
-			v := unknown
-			if cell.Difference != nil {
-				v = value(cell.Difference)
-			}
-			shown := table.Nothing
-			if v.known() {
-				shown = text(v)
-			}
-			c.Cells, c.Values = append(c.Cells, shown), append(c.Values, float64(v))
-		}
-		return c
-	}
+// testColumns are what the differences in the main metric say.
+func (r *Report) testColumns(t *table.Table, cells []Cell) []table.Column {
 	decimals := r.differenceDecimals()
+	difference := r.differenceColumn(cells, "difference", func(d *Difference) Number { return d.Estimate }, func(v Number) string { return v.fixed(decimals) })
+	if r.Test == ablations.Welch {
+		return append([]table.Column{difference}, r.welchColumns(t, cells)...)
+	}
+	return append([]table.Column{difference}, r.pairColumns(t, cells)...)
+}
+
+// differenceColumn shows one figure of every cell's difference.
+func (r *Report) differenceColumn(cells []Cell, head string, value func(*Difference) Number, text func(Number) string) table.Column {
+	c := table.Column{Head: head, Group: r.Metric}
+	for _, cell := range cells {
+		v := unknown
+		if cell.Difference != nil {
+			v = value(cell.Difference)
+		}
+		shown := table.Nothing
+		if v.known() {
+			shown = text(v)
+		}
+		c.Cells, c.Values = append(c.Cells, shown), append(c.Values, float64(v))
+	}
+	return c
+}
+
+func (r *Report) pairColumns(t *table.Table, cells []Cell) []table.Column {
 	columns := []table.Column{
-		column("difference", func(d *Difference) Number { return d.Estimate }, func(v Number) string { return v.fixed(decimals) }),
-		column("pairs", func(d *Difference) Number { return Number(d.N) }, func(v Number) string { return v.fixed(0) }),
-		column("r "+t.Note("correlation of the two cells' values over the seeds, which is what pairing exploits; of three pairs or more"),
+		r.differenceColumn(cells, "pairs", func(d *Difference) Number { return Number(d.N) }, func(v Number) string { return v.fixed(0) }),
+		r.differenceColumn(cells, "r "+t.Note("correlation of the two cells' values over the seeds, which is what pairing exploits; of three pairs or more"),
 			func(d *Difference) Number { return d.Correlation }, func(v Number) string { return v.fixed(2) }),
-		column("p t "+t.Note("two-sided, before Holm: of the t test (paired, or Welch's where it is not), and of the exact sign-flip test"),
+		r.differenceColumn(cells, "p t "+t.Note("two-sided, before Holm: of the t test (paired, or Welch's where it is not), and of the exact sign-flip test"),
 			func(d *Difference) Number { return d.T }, pValue),
-		column("p flip", func(d *Difference) Number { return d.SignFlip }, pValue),
-		column("p Holm "+t.Note("two-sided, of "+testNames[r.Test]+", the study's, after Holm over the cells"),
+		r.differenceColumn(cells, "p flip", func(d *Difference) Number { return d.SignFlip }, pValue),
+		r.differenceColumn(cells, "p Holm "+t.Note("two-sided, of "+testNames[r.Test]+", the study's, after Holm over the cells"),
 			func(d *Difference) Number { return d.P }, pValue),
 	}
 	for i, c := range cells {
-		if d := c.Difference; d != nil && d.Welch && r.Test != ablations.Welch {
-			columns[1].Cells[i] += " " + t.Note("not paired (Welch): the smaller of the two samples")
+		if d := c.Difference; d != nil && d.Welch {
+			columns[0].Cells[i] += " " + t.Note("not paired (Welch): the smaller of the two samples")
 		}
 	}
 	return columns
 }
 
+// welchColumns are those of a study that does not pair its seeds.
+func (r *Report) welchColumns(t *table.Table, cells []Cell) []table.Column {
+	return []table.Column{
+		r.differenceColumn(cells, "n "+t.Note("of the smaller of the two samples"), func(d *Difference) Number { return Number(d.N) }, func(v Number) string { return v.fixed(0) }),
+		r.differenceColumn(cells, "p Welch "+t.Note("two-sided, of Welch's t test, the study's, before and after Holm over the cells"),
+			func(d *Difference) Number { return d.T }, pValue),
+		r.differenceColumn(cells, "p Holm", func(d *Difference) Number { return d.P }, pValue),
+	}
+}
+
 // differenceDecimals is how many decimals the differences are shown with.
 func (r *Report) differenceDecimals() int {
-	var figures []Number
+	var estimates, halfWidths []Number
 	for _, c := range r.Cells {
-		if c.Difference != nil {
-			figures = append(figures, c.Difference.Estimate)
+		if d := c.Difference; d != nil {
+			estimates, halfWidths = append(estimates, d.Estimate), append(halfWidths, (d.High-d.Low)/2)
 		}
 	}
-	return decimalsFor(unitOf(r.Metric), figures...)
+	return decimalsWithin(unitOf(r.Metric), estimates, halfWidths)
 }
 
 // collapseColumns are how many runs collapsed, and whether that is other than

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,43 +17,61 @@ type Registration struct {
 	Claims  string    // SHA-256 of the claims, their level and their test
 	At      time.Time // when the store first had just these claims; zero if the study has none
 	Results int       // runs of the study that had a result by then
-	Earlier int       // runs of earlier versions of the study, in other configurations, that had one by then
+
+	// Others are the results of other configurations under the study's name by
+	// the time of its own last one, Earlier those before At.
+	Others, Earlier int
 }
 
 // says tells when the claims were made; "" if there are none.
 func (g Registration) says() string {
-	switch {
-	case g.At.IsZero():
+	if g.At.IsZero() {
 		return ""
-	case g.Results > 0:
-		return fmt.Sprintf("made so when %s had a result", words.Plural(g.Results, "run"))
-	case g.Earlier > 0:
-		return fmt.Sprintf("made before these runs had a result, and when %s of earlier versions of the study had one", words.Plural(g.Earlier, "run"))
 	}
-	return "made before there was a result"
+	says := "made before there was a result"
+	switch {
+	case g.Results > 0:
+		says = fmt.Sprintf("made so when %s had a result", words.Plural(g.Results, "run"))
+	case g.Others > 0:
+		says = "made before these runs had a result"
+	}
+	if g.Others > 0 {
+		says += fmt.Sprintf("; under its name the study had %s in other configurations, %d of them before", words.Plural(g.Others, "result"), g.Earlier)
+	}
+	return says
 }
 
 // tell compares what the study asks with what it asked before, and warns of
 // what was changed when there were results to see.
 func (r *Report) tell(h history) {
 	now := h.now()
-	r.Registration.Claims = hashOf(now.study, now.study.Claims...)
-	if len(now.study.Claims) > 0 {
-		g, runs := &r.Registration, distinct(r.Cells)
-		g.At = h.registered()
-		g.Results = h.resultsBy(g.At, runs)
-		g.Earlier = h.seenBy(g.At) - g.Results
+	if r.Registration.Claims = hashOf(now.study, now.study.Claims...); len(now.study.Claims) > 0 {
+		r.register(h)
 	}
 	for i, claim := range now.study.Claims {
 		r.tellClaim(h, claim, &r.Claims[i])
 	}
 	r.tellDroppedClaims(h)
+	r.tellRivals(h)
 	r.tellDroppedCells(h)
 	r.tellAddedSeeds(h)
 	r.tellLeftSeeds(h)
 	if h.unread > 0 {
 		r.warn("%s of the study cannot be read by this version of ablate: what was claimed there is not known", words.Plural(h.unread, "earlier version"))
 	}
+}
+
+func (r *Report) register(h history) {
+	g, ours := &r.Registration, r.runIDs()
+	g.At = h.registered()
+	g.Results = h.resultsBy(g.At, distinct(r.Cells))
+	last := g.At
+	for id, first := range h.firsts {
+		if ours[id] && first.After(last) {
+			last = first
+		}
+	}
+	g.Others, g.Earlier = h.elsewhereBy(last, ours), h.elsewhereBy(g.At, ours)
 }
 
 // tellClaim flags a claim that was made, or made so, after results that it
@@ -74,33 +93,42 @@ func (r *Report) tellClaim(h history, claim ablations.Claim, c *Claim) {
 }
 
 // tellDroppedClaims warns of claims that are gone, if there were results when
-// they went, and of those that another study made of the same runs.
+// they went.
 func (r *Report) tellDroppedClaims(h history) {
-	ours := r.runIDs()
 	var told []string
 	for _, v := range h.versions {
 		for _, c := range v.study.Claims {
-			if hasClaim(h.now().study, c.ID) || slices.Contains(told, c.ID) {
+			if !v.named || hasClaim(h.now().study, c.ID) || slices.Contains(told, c.ID) {
 				continue
 			}
 			told = append(told, c.ID)
-			last, gone := h.last(func(v version) bool {
-				return hasClaim(v.study, c.ID) && (v.named || v.isOf(v.claim(c.ID), ours))
-			})
-			if n := h.seenBy(gone); n > 0 { // never before the zero time
-				r.tellDroppedClaim(last, last.claim(c.ID), gone, n)
+			last, gone := h.last(func(v version) bool { return hasClaim(v.study, c.ID) })
+			ours := r.runIDs()
+			if n := h.resultsBy(gone, distinct(r.Cells)) + h.elsewhereBy(gone, ours); n > 0 {
+				c := last.claim(c.ID)
+				r.warn("the claim %s (%s) was taken out on %s, when %s had results; it asked: %s",
+					c.ID, words.Printable(c.Says), date(gone), words.Plural(n, "run"), asks(last.study, c))
 			}
 		}
 	}
 }
 
-func (r *Report) tellDroppedClaim(v version, c ablations.Claim, gone time.Time, results int) {
-	says, asked := words.Printable(c.Says), asks(v.study, c)
-	if !v.named {
-		r.warn("of the same runs, the study %s claims %s too (%s), which is not counted here; it asks: %s", v.study.Name, c.ID, says, asked)
-		return
+// tellRivals warns of claims that another study makes of the same runs: Holm's
+// correction does not count them.
+func (r *Report) tellRivals(h history) {
+	ours := r.runIDs()
+	told := map[string]bool{}
+	for _, v := range slices.Concat(h.versions, h.rivals) {
+		for _, c := range v.study.Claims {
+			id := v.study.Name + "\n" + c.ID
+			if v.named || told[id] || hasClaim(h.now().study, c.ID) || !v.isOf(c, ours) {
+				continue
+			}
+			told[id] = true
+			r.warn("of the same runs, the study %s claims %s too (%s), which is not counted here; it asks: %s",
+				v.study.Name, c.ID, words.Printable(c.Says), asks(v.study, c))
+		}
 	}
-	r.warn("the claim %s (%s) was taken out on %s, when %s had results; it asked: %s", c.ID, says, date(gone), words.Plural(results, "run"), asked)
 }
 
 // tellDroppedCells warns of cells that are gone although runs of theirs had
@@ -114,27 +142,14 @@ func (r *Report) tellDroppedCells(h history) {
 				continue
 			}
 			told = append(told, c.Name)
-			last, gone := h.last(func(v version) bool { return v.named && hasCell(v.study, c.Name) })
-			runs := last.runs[c.Name]
-			if n := last.endedBy(gone, runs); n > 0 && !allIn(runs, ours) { // else it has another name now
+			last, gone := h.last(func(v version) bool { return hasCell(v.study, c.Name) })
+			runs := last.runsOf(c.Name)
+			renamed := !slices.ContainsFunc(runs, func(id string) bool { return !ours[id] })
+			if n := last.endedBy(gone, runs); n > 0 && !renamed {
 				r.warn("the cell %s was taken out on %s, when %d of its %s had ended", c.Name, date(gone), n, words.Plural(len(runs), "run"))
 			}
 		}
 	}
-}
-
-func (v version) endedBy(at time.Time, runs []string) (n int) {
-	for _, id := range runs {
-		if ended, ok := v.ended[id]; ok && ended.Before(at) {
-			n++
-		}
-	}
-	return n
-}
-
-// claim is the version's claim with an id that it has.
-func (v version) claim(id string) ablations.Claim {
-	return v.study.Claims[slices.IndexFunc(v.study.Claims, func(c ablations.Claim) bool { return c.ID == id })]
 }
 
 // runIDs are the study's runs.
@@ -167,26 +182,46 @@ func (r *Report) tellAddedSeeds(h history) {
 		}
 		r.warn("%s added on %s, when %s had results: p values and intervals count on a number of seeds that was fixed beforehand; "+
 			"where seeds are added until something is seen, p is too small", seedsWere(seeds), date(v.created), words.Plural(n, "run"))
-		for i := range r.Claims {
-			if c := &r.Claims[i]; c.P.known() {
-				c.Flags = append(c.Flags, fmt.Sprintf("%s added when there were results to see: p may be too small", seedsWere(seeds)))
-			}
+		r.flagTests("%s added when there were results to see: p may be too small", seedsWere(seeds))
+	}
+}
+
+// flagTests flags the claims that are tested.
+func (r *Report) flagTests(format string, a ...any) {
+	for i := range r.Claims {
+		if c := &r.Claims[i]; c.P.known() {
+			c.Flags = append(c.Flags, fmt.Sprintf(format, a...))
 		}
 	}
 }
 
-// tellLeftSeeds warns of seeds that an earlier version had.
+// tellLeftSeeds warns of seeds that an earlier version, or another study of the
+// same runs, has. Left out after a look, they were maybe chosen.
 func (r *Report) tellLeftSeeds(h history) {
-	var left []int
+	seeds, runs, ended := map[int]bool{}, map[string]bool{}, map[string]bool{}
+	seen := 0
 	for _, v := range h.versions {
-		for _, seed := range v.study.Seeds {
-			if len(v.shared) > 0 && !slices.Contains(r.Seeds, seed) && !slices.Contains(left, seed) {
-				left = append(left, seed)
+		for _, p := range v.runs {
+			if len(v.shared) == 0 || slices.Contains(r.Seeds, p.seed) || runs[p.id] {
+				continue
+			}
+			seeds[p.seed], runs[p.id] = true, true
+			if at, ok := v.ended[p.id]; ok {
+				ended[p.id] = true
+				if at.Before(h.now().created) {
+					seen++
+				}
 			}
 		}
 	}
-	if len(left) > 0 {
-		r.warn("%s part of an earlier version of the study, or of one of another name with the same runs, and left out here", seedsWere(left))
+	left := slices.Sorted(maps.Keys(seeds))
+	switch {
+	case seen > 0:
+		r.warn("%s left out on %s, when %d of their %s had ended: p values and intervals hold for seeds that are not chosen by what came out",
+			seedsWere(left), date(h.now().created), seen, words.Plural(len(runs), "run"))
+		r.flagTests("%s left out when there were results to see: p may be too small", seedsWere(left))
+	case len(ended) > 0:
+		r.warn("%s part of an earlier version of the study, or of another study of the same runs, and left out here, before there was anything to see", seedsWere(left))
 	}
 }
 

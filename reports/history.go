@@ -16,7 +16,8 @@ import (
 // last version is the study itself.
 type history struct {
 	versions []version
-	firsts   map[string]time.Time // when runs of the study, and of what had its name, had their first results, by run ID
+	rivals   []version            // under another name, later, but before there was a result
+	firsts   map[string]time.Time // when runs of whatever has the study's name had their first results, by run ID
 	unread   int                  // versions that this program cannot read
 }
 
@@ -27,8 +28,15 @@ type version struct {
 	shared  []int // seeds of which it has runs of the study now
 	named   bool  // as the study is now; else it has its runs under another name
 
-	runs  map[string][]string  // by cell, of the shared seeds if it has another name; nil if it has nothing that the study now lacks
-	ended map[string]time.Time // when the first attempt at a run ended, by run ID; nil likewise
+	// Of a version that has what the study now lacks:
+	runs  []slot
+	ended map[string]time.Time // when the first attempt at a run ended, by run ID
+}
+
+// slot is where a run stands in a version.
+type slot struct {
+	cell, id string
+	seed     int
 }
 
 // historyOf reads the versions of a study.
@@ -37,37 +45,96 @@ func historyOf(store source, stored *results.Study, now *ablations.Study) (h his
 	if err != nil {
 		return h, err
 	}
-	named := []int64{stored.ID}
+	var named []int64
 	for _, v := range versions {
-		if v.Created.After(stored.Created) || v.ID == stored.ID {
-			continue
-		}
-		old := version{created: v.Created, shared: v.Shared, named: v.Name == stored.Name}
-		if old.named {
+		if v.Name == stored.Name {
 			named = append(named, v.ID)
 		}
-		if old.study, err = ablations.Parse(v.Name, v.Text, v.Sets); err != nil {
-			h.unread++
+	}
+	if h.firsts, err = store.FirstResults(named...); err != nil {
+		return h, err
+	}
+	first := h.firstOf(stored)
+	for _, v := range versions {
+		later := v.Created.After(stored.Created)
+		if v.ID == stored.ID || later && (v.Name == stored.Name || v.Created.After(first)) {
 			continue
 		}
-		if old.lacksIn(now) {
-			if err := old.addRuns(store, v.ID); err != nil {
-				return h, err
-			}
+		old, err := readVersion(store, v, now)
+		switch {
+		case err != nil:
+			return h, err
+		case old.study == nil:
+			h.unread++
+		case later:
+			h.rivals = append(h.rivals, old)
+		default:
+			old.named = v.Name == stored.Name
+			h.versions = append(h.versions, old)
 		}
-		h.versions = append(h.versions, old)
 	}
 	h.versions = append(h.versions, version{created: stored.Created, study: now, shared: now.Seeds, named: true})
-	h.firsts, err = store.FirstResults(named...)
-	return h, err
+	return h, nil
 }
 
-// lacksIn reports whether the study now lacks a claim or, of a version with its
-// name, a cell.
-func (v version) lacksIn(now *ablations.Study) bool {
-	claim := slices.ContainsFunc(v.study.Claims, func(c ablations.Claim) bool { return !hasClaim(now, c.ID) })
-	cell := slices.ContainsFunc(v.study.Cells, func(c ablations.Cell) bool { return !hasCell(now, c.Name) })
-	return claim || v.named && cell
+// firstOf is when a study had its first result, or now.
+func (h history) firstOf(study *results.Study) time.Time {
+	first := time.Now()
+	for _, slot := range study.Slots {
+		if at, ok := h.firsts[slot.RunID]; ok && at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// readVersion reads a version, without a study if this program cannot.
+func readVersion(store source, v results.Version, now *ablations.Study) (old version, err error) {
+	old = version{created: v.Created, shared: v.Shared}
+	study, err := ablations.Parse(v.Name, v.Text, v.Sets)
+	if err != nil {
+		return old, nil
+	}
+	old.study = study
+	if old.hasAll(now) {
+		return old, nil
+	}
+	stored, err := store.StudyByID(v.ID)
+	if err != nil {
+		return old, err
+	}
+	for _, s := range stored.Slots {
+		old.runs = append(old.runs, slot{stored.Cells[s.Cell], s.RunID, s.Seed})
+	}
+	attempts, err := store.AttemptsOf(stored)
+	old.ended = map[string]time.Time{}
+	for id, of := range attempts {
+		if first := of[0].Ended; !first.IsZero() {
+			old.ended[id] = first
+		}
+	}
+	return old, err
+}
+
+// hasAll reports whether the study now has all claims, cells and seeds of the
+// version.
+func (v version) hasAll(now *ablations.Study) bool {
+	for _, c := range v.study.Claims {
+		if !hasClaim(now, c.ID) {
+			return false
+		}
+	}
+	for _, c := range v.study.Cells {
+		if !hasCell(now, c.Name) {
+			return false
+		}
+	}
+	for _, seed := range v.study.Seeds {
+		if !slices.Contains(now.Seeds, seed) {
+			return false
+		}
+	}
+	return true
 }
 
 func hasClaim(study *ablations.Study, id string) bool {
@@ -78,33 +145,43 @@ func hasCell(study *ablations.Study, name string) bool {
 	return slices.ContainsFunc(study.Cells, func(c ablations.Cell) bool { return c.Name == name })
 }
 
-func (v *version) addRuns(store source, id int64) error {
-	stored, err := store.StudyByID(id)
-	if err != nil {
-		return err
-	}
-	v.runs, v.ended = map[string][]string{}, map[string]time.Time{}
-	for _, slot := range stored.Slots {
-		if v.named || slices.Contains(v.shared, slot.Seed) {
-			cell := stored.Cells[slot.Cell]
-			v.runs[cell] = append(v.runs[cell], slot.RunID)
+// runsOf are the version's runs of a cell.
+func (v version) runsOf(cell string) (ids []string) {
+	for _, p := range v.runs {
+		if p.cell == cell {
+			ids = append(ids, p.id)
 		}
 	}
-	attempts, err := store.AttemptsOf(stored)
-	for id, of := range attempts {
-		if first := of[0].Ended; !first.IsZero() {
-			v.ended[id] = first
-		}
-	}
-	return err
+	return ids
 }
 
-// isOf reports whether all runs that a claim of the version hangs on are among
-// these.
+// endedBy counts the runs of which an attempt had ended before a time.
+func (v version) endedBy(at time.Time, runs []string) (n int) {
+	for _, id := range runs {
+		if ended, ok := v.ended[id]; ok && ended.Before(at) {
+			n++
+		}
+	}
+	return n
+}
+
+// isOf reports whether, at the seeds that are shared, all runs that a claim of
+// the version hangs on are among these.
 func (v version) isOf(claim ablations.Claim, runs map[string]bool) bool {
 	for _, part := range claim.All {
 		for _, s := range part.Cells {
-			if !allIn(v.runs[v.study.Cells[s.Cell].Name], runs) {
+			cell := v.study.Cells[s.Cell].Name
+			shared := 0
+			for _, p := range v.runs {
+				if p.cell != cell || !slices.Contains(v.shared, p.seed) {
+					continue
+				}
+				if !runs[p.id] {
+					return false
+				}
+				shared++
+			}
+			if shared == 0 {
 				return false
 			}
 		}
@@ -112,8 +189,9 @@ func (v version) isOf(claim ablations.Claim, runs map[string]bool) bool {
 	return true
 }
 
-func allIn(ids []string, runs map[string]bool) bool {
-	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return !runs[id] })
+// claim is the version's claim with an id that it has.
+func (v version) claim(id string) ablations.Claim {
+	return v.study.Claims[slices.IndexFunc(v.study.Claims, func(c ablations.Claim) bool { return c.ID == id })]
 }
 
 // now is the study as it is reported.
@@ -129,11 +207,11 @@ func (h history) resultsBy(at time.Time, runs []run) (n int) {
 	return n
 }
 
-// seenBy counts the results that there were before a time under the study's
-// name, of runs that are its own now or were.
-func (h history) seenBy(at time.Time) (n int) {
-	for _, first := range h.firsts {
-		if first.Before(at) {
+// elsewhereBy counts the results that there were before a time under the study's
+// name that are not of these runs: of other configurations.
+func (h history) elsewhereBy(at time.Time, ours map[string]bool) (n int) {
+	for id, first := range h.firsts {
+		if !ours[id] && first.Before(at) {
 			n++
 		}
 	}
@@ -172,14 +250,15 @@ func (h history) made(study *ablations.Study, claim ablations.Claim) (at time.Ti
 	return at, before // never: the last version is the study itself
 }
 
-// last returns the last version that had what the study has not now, and when
-// the study stood without it; the zero time if none had it.
+// last returns the last version with the study's name that had what the study
+// has not now, and when the study stood without it.
 func (h history) last(had func(version) bool) (last version, gone time.Time) {
 	for _, v := range h.versions {
 		switch {
+		case !v.named:
 		case had(v):
 			last, gone = v, time.Time{}
-		case last.study != nil && gone.IsZero() && v.named:
+		case last.study != nil && gone.IsZero():
 			gone = v.created
 		}
 	}

@@ -3,6 +3,7 @@ package reports
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestClaimsMadeAfterALookAreFlagged(t *testing.T) {
 	}
 	for id, want := range map[string]string{
 		"learns": `^edited on \d{4}-\d\d-\d\d \d\d:\d\d UTC, when 2 of its 4 runs had results; before, alpha was 0\.05; ` +
-			`it asked: linear_top1 of bn above bn@untrained by more than 1, none collapsed\nseed 3 was added when there were results to see: p may be too small$`,
+			`it asked: linear_top1 of bn above bn@untrained by more than 1, none collapsed\nseed 3 was added when there were results to see: p may be too small\nseed 2 was left out when there were results to see: p may be too small$`,
 		"afterthought": `^made on .* UTC, when 2 of its 4 runs had results$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(flags[id]) {
@@ -99,7 +100,7 @@ func TestClaimsMadeAfterALookAreFlagged(t *testing.T) {
 	for _, want := range []string{
 		`the claim alive \(Nothing collapses\) was taken out on .* when 6 runs had results; it asked: bn, none not collapsed`,
 		`seed 3 was added on .* when 3 runs had results`,
-		`seed 2 was part of an earlier version of the study, or .* and left out here`,
+		`seed 2 was left out on .* UTC, when 3 of their 3 runs had ended: p values`,
 	} {
 		if !regexp.MustCompile(want).MatchString(warnings) {
 			t.Errorf("no %s in %s", want, warnings)
@@ -117,13 +118,13 @@ func TestRenamingHidesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	warnings := strings.Join(r.Warnings, "\n")
-	for _, want := range []string{"of the same runs, the study norms claims alive too", "seed 3 was added on", "seed 2 was part of an earlier version of the study, or of one of another name with the same runs, and left out here"} {
+	for _, want := range []string{"of the same runs, the study norms claims alive too", "seed 3 was added on", "seed 2 was left out on"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("no %q in %s", want, warnings)
 		}
 	}
 	if strings.Contains(warnings, "taken out") || len(r.Claims[1].Flags) != 1 ||
-		!slices.Equal(r.Claims[0].Flags, []string{"seed 3 was added when there were results to see: p may be too small"}) {
+		!slices.Equal(r.Claims[0].Flags, []string{"seed 3 was added when there were results to see: p may be too small", "seed 2 was left out when there were results to see: p may be too small"}) {
 		t.Errorf("flags %q and %q, warnings %s", r.Claims[0].Flags, r.Claims[1].Flags, warnings)
 	}
 }
@@ -176,26 +177,88 @@ func TestACellTakenOutIsTold(t *testing.T) {
 // What was seen of the study in another configuration is told with it.
 func TestRegistration(t *testing.T) {
 	store, first := storeOf(t, twoClaims, normally(t))
-	registered := func(study *results.Study) Registration {
+	registered := func(study *results.Study) string {
 		t.Helper()
 		r, err := Build(store, study)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.Registration
+		return r.Registration.says()
 	}
-	if g := registered(first); g.says() != "made before there was a result" {
-		t.Errorf("at first: %+v", g)
+	if got := registered(first); got != "made before there was a result" {
+		t.Errorf("at first: %s", got)
 	}
 	look()
 	fewer, _ := saveStudy(t, store, studyText, "epochs=2")
-	if g := registered(fewer); g.says() != "made so when 6 runs had a result" {
-		t.Errorf("with a claim taken out: %+v", g)
+	if got := registered(fewer); got != "made so when 6 runs had a result" {
+		t.Errorf("with a claim taken out: %s", got)
 	}
 	look()
-	other, _ := saveStudyAs(t, store, func(cell string, seed int) string { return "again-" + runID(cell, seed) }, edit(t, twoClaims, "by = 1.0", "by = 0.5"), "epochs=2")
-	if g := registered(other); g.says() != "made before these runs had a result, and when 6 runs of earlier versions of the study had one" {
-		t.Errorf("in another configuration: %+v", g)
+	again := func(cell string, seed int) string { return "again-" + runID(cell, seed) }
+	other, runs := saveStudyAs(t, store, again, edit(t, twoClaims, "by = 1.0", "by = 0.5"), "epochs=2")
+	runAll(t, store, runs, normally(t))
+	if got := registered(other); got != "made before these runs had a result; under its name the study had 6 results in other configurations, 6 of them before" {
+		t.Errorf("in another configuration: %s", got)
+	}
+	if got := registered(first); got != "made before there was a result" {
+		t.Errorf("what comes later changes what was said: %s", got)
+	}
+}
+
+// What another study claimed of the same runs before there was a result is
+// told; what is claimed later changes nothing.
+func TestRivals(t *testing.T) {
+	store, err := results.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	claiming := func(name, id string) string {
+		return edit(t, twoClaims, `name  = "norms"`, "name  = "+strconv.Quote(name), `id   = "alive"`, "id   = "+strconv.Quote(id))
+	}
+	mine, runs := saveStudy(t, store, claiming("mine", "a"), "epochs=2")
+	look()
+	saveStudy(t, store, claiming("other", "b"), "epochs=2")
+	look()
+	runAll(t, store, runs, normally(t))
+	look()
+	saveStudy(t, store, claiming("late", "c"), "epochs=2")
+	got := warningsOf(t, store, mine)
+	if !strings.Contains(got, "of the same runs, the study other claims b too (Nothing collapses)") || strings.Contains(got, "the study late") {
+		t.Error(got)
+	}
+}
+
+// Seeds that are chosen by what came out are told where they count; seeds that
+// were left out before there was anything to see are told, but blamed on nobody.
+func TestSeedsLeftOut(t *testing.T) {
+	store, err := results.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	_, all := saveStudy(t, store, edit(t, studyText, "seeds = 2", "seeds = 4"), "epochs=2")
+	look()
+	planned, _ := saveStudy(t, store, studyText, "epochs=2")
+	look()
+	if got := warningsOf(t, store, planned); strings.Contains(got, "left out") {
+		t.Errorf("before any run: %s", got)
+	}
+	runAll(t, store, all, normally(t))
+	if got := warningsOf(t, store, planned); !strings.Contains(got, "seeds 3 and 4 were part of") {
+		t.Errorf("planned: %s", got)
+	}
+	look()
+	chosen, _ := saveStudy(t, store, edit(t, studyText, `name  = "norms"`, `name  = "two"`, "seeds = 2", "seeds = [2, 4]"), "epochs=2")
+	r, err := Build(store, chosen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, "seeds 1 and 3 were left out on ") || !strings.Contains(got, "when 6 of their 6 runs had ended") {
+		t.Errorf("chosen: %s", got)
+	}
+	if want := []string{"seeds 1 and 3 were left out when there were results to see: p may be too small"}; !slices.Equal(r.Claims[0].Flags, want) {
+		t.Errorf("flagged %q, not %q", r.Claims[0].Flags, want)
 	}
 }
 

@@ -33,7 +33,8 @@ type (
 		Claims  string  `json:"claims"`  // SHA-256 of ids, words and parts of the claims, of alpha and test
 		At      *string `json:"at"`      // when the store first had just these; null without claims
 		Results int     `json:"results"` // runs of the study that had a result by then
-		Earlier int     `json:"earlier"` // runs of earlier versions of the study, in other configurations, that had one
+		Others  int     `json:"others"`  // results of other configurations under the study's name by the time of its own last one
+		Earlier int     `json:"earlier"` // those of them that there were when the claims were made
 	}
 	jsonPaperValues struct {
 		Metric string `json:"metric"` // that they stand beside
@@ -43,6 +44,7 @@ type (
 	jsonCell struct {
 		Name           string                `json:"name"`                 // as claims call it
 		Cell           map[string]string     `json:"cell"`                 // null for a named cell
+		SameAs         *string               `json:"same_as"`              // an earlier cell with the same settings, whose runs these are; null if there is none
 		Seeds          []int                 `json:"seeds"`                // the study's
 		N              int                   `json:"n"`                    // runs with a result
 		Collapsed      int                   `json:"collapsed"`            // runs that collapsed
@@ -54,7 +56,7 @@ type (
 		Dimensional    bool                  `json:"dimensional_collapse"` // effective rank of the projection under a tenth of the baseline's
 		Metrics        map[string]jsonMetric `json:"metrics"`              // by name; NAME_untrained is of step 0
 		Refused        *string               `json:"refused"`              // why the main metric has values but no mean; null where nothing is wrong
-		Difference     *jsonDifference       `json:"difference"`           // null for the baseline
+		Difference     *jsonDifference       `json:"difference"`           // null for the baseline, and for a cell with its runs
 
 		Collapse jsonCollapse `json:"collapse"` // compared with the baseline's
 		Paper    Number       `json:"paper"`    // what the paper found for this cell; null if nothing is quoted
@@ -88,7 +90,7 @@ type (
 		Low         Number `json:"low"`         // lower end of its interval
 		High        Number `json:"high"`        // upper end of its interval
 		P           Number `json:"p"`           // two-sided, of the study's test, after Holm over the cells
-		T           Number `json:"t_p"`         // two-sided, of the t test, before Holm
+		T           Number `json:"t_p"`         // two-sided, of the t test (Welch's where it is not paired), before Holm
 		SignFlip    Number `json:"sign_flip_p"` // two-sided, of the exact sign-flip test, before Holm; null where it is not paired
 		Correlation Number `json:"correlation"` // of the two cells' values over the seeds; null with fewer than three pairs
 		N           int    `json:"n"`           // pairs of seeds; of a Welch test, the smaller of the two samples
@@ -121,7 +123,7 @@ type (
 		Threshold Number   `json:"threshold"` // "by" or the margin
 		Verdict   Verdict  `json:"verdict"`   // of this part
 		Estimate  Number   `json:"estimate"`  // difference of the means; else the share of runs that collapsed or never separated
-		Low       Number   `json:"low"`       // lower one-sided bound at the level of the claim; of collapse, of the share
+		Low       Number   `json:"low"`       // lower one-sided bound at the level of the claim; of collapse, of each cell's share, null where they count differently
 		High      Number   `json:"high"`      // the upper one
 		P         Number   `json:"p"`         // of the opposite, one-sided; null for collapse
 		N         int      `json:"n"`         // seeds compared, or runs with a result
@@ -173,7 +175,7 @@ func (r *Report) notes() []string {
 }
 
 func registrationJSON(g Registration) jsonRegistration {
-	j := jsonRegistration{Claims: g.Claims, Results: g.Results, Earlier: g.Earlier}
+	j := jsonRegistration{Claims: g.Claims, Results: g.Results, Others: g.Others, Earlier: g.Earlier}
 	if !g.At.IsZero() {
 		at := g.At.UTC().Format(time.RFC3339)
 		j.At = &at
@@ -194,7 +196,7 @@ func cellJSON(c Cell) jsonCell {
 		Name: c.Name, Cell: c.Levels, Seeds: c.Seeds, N: c.N,
 		Collapsed: c.Collapsed, NeverSeparated: c.NeverSeparated, Stopped: c.Stopped, Diverged: c.Diverged, Failed: c.Failed, Pending: c.Pending,
 		Dimensional: c.DimensionalCollapse, Metrics: map[string]jsonMetric{}, Dependence: map[string]jsonDependence{},
-		Refused: orNull(c.Refused), Collapse: jsonCollapse(c.Collapse), Paper: c.Paper,
+		SameAs: orNull(c.SameAs), Refused: orNull(c.Refused), Collapse: jsonCollapse(c.Collapse), Paper: c.Paper,
 	}
 	for _, component := range components {
 		if d := c.dependence(component); d.N > 0 {

@@ -32,6 +32,22 @@ func decimalsFor(unit string, figures ...Number) int {
 	return min(max(2-int(math.Floor(math.Log10(largest))), 0), 6)
 }
 
+// decimalsWithin is decimalsFor estimates whose intervals have these half-widths:
+// no more than the narrowest of them deserves.
+func decimalsWithin(unit string, estimates, halfWidths []Number) int {
+	narrowest := unknown
+	for _, h := range halfWidths {
+		if h.known() && !(narrowest <= h) {
+			narrowest = h
+		}
+	}
+	decimals := decimalsFor(unit, estimates...)
+	if narrowest.known() {
+		decimals = min(decimals, decimalsFor(unit, narrowest))
+	}
+	return decimals
+}
+
 // fixed writes n with a true minus sign; "?" if it is not known.
 func (n Number) fixed(decimals int) string {
 	if !n.known() {

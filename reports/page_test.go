@@ -224,10 +224,14 @@ func TestMethod(t *testing.T) {
 		study, runs := fixture(1, 2, 3)
 		study.Test, study.Alpha = test, 0.1
 		text := textOf(htmlOf(t, "method-"+string(test), reportOf(study, runs)))
-		for _, s := range []string{want, "for 90 %.", "at most 0.1.", "With 3 seeds no exact test can show anything at 0.1"} {
+		for _, s := range []string{want, "for 90 %.", "at most 0.1,", "Holm over the 5 comparisons"} {
 			if !strings.Contains(text, s) {
 				t.Errorf("%s: the page does not say %q", test, s)
 			}
+		}
+		const cannot = "With 3 seeds the sign-flip test can show nothing at 0.1: its smallest two-sided p is 0.25."
+		if strings.Contains(text, cannot) != (test != ablations.Welch) {
+			t.Errorf("%s: the page says, or not, %q", test, cannot)
 		}
 	}
 }

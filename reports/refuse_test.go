@@ -81,11 +81,16 @@ func TestCollapseIsCompared(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	few := report(1, 2)
-	if all := strings.Join(few.Warnings, "\n"); !strings.Contains(all, "2 seeds: no exact test (sign-flip) can reach 0.05, its smallest two-sided p is 0.5") {
+	if all := strings.Join(few.Warnings, "\n"); !strings.Contains(all, "2 seeds: the exact test of paired differences (sign-flip) cannot reach 0.05, its smallest two-sided p is 0.5") {
 		t.Error(all)
 	}
 	if many := report(1, 2, 3, 4, 5, 6, 7); len(many.Warnings) > 0 {
 		t.Errorf("warned of %q", many.Warnings)
+	}
+	study, runs := fixture(1, 2)
+	study.Test = ablations.Welch
+	if all := strings.Join(newReport(study, runs).Warnings, "\n"); all != "2 seeds: Welch's intervals assume that the values of each cell scatter normally, which so few do not show" {
+		t.Errorf("Welch: %s", all)
 	}
 	for seeds, want := range map[int]string{
 		4: "4 seeds can support no comparison, whatever the data: the sign-flip test takes 5",
@@ -177,6 +182,30 @@ func TestAdvice(t *testing.T) {
 		if !strings.HasPrefix(c.got, c.prefix) || c.prefix == "" && c.got != "" {
 			t.Errorf("%s: %q", c.name, c.got)
 		}
+	}
+}
+
+// A claim is contradicted by one part, and supported by all at once.
+func TestAdviceForSeveralParts(t *testing.T) {
+	need := func(parts ...ablations.Part) int {
+		r := twoCells([]float64{0, 2, 1, -1, 3}, make([]float64, 5), claim(parts...))
+		c := r.Claims[0]
+		if n := c.seedsAgainst(parts); n > 0 {
+			return n
+		}
+		n, _ := c.seedsFor(parts)
+		return n
+	}
+	one, two := need(greater(0)), need(greater(0), equivalent(2))
+	if one < 6 || two <= one {
+		t.Errorf("%d seeds for one part, %d for two", one, two)
+	}
+	against := need(greater(3), greater(0))
+	if alone := need(greater(3)); against <= alone || against > alone+4 {
+		t.Errorf("%d seeds against a claim of one part, %d against one of two", alone, against)
+	}
+	if n := need(greater(3), greater(2.2)); n != against {
+		t.Errorf("%d seeds, but the part that takes fewest takes %d", n, against)
 	}
 }
 

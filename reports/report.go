@@ -122,7 +122,7 @@ type Collapse struct {
 type Difference struct {
 	Estimate, Low, High Number
 	P                   Number // two-sided, of the study's test, after Holm over the table
-	T, SignFlip         Number // two-sided, before Holm: of the t test, and of the exact sign-flip test where it is paired
+	T, SignFlip         Number // two-sided, before Holm: of the t test (Welch's where it is not paired), and of the exact sign-flip test where it is
 	N                   int    // pairs; of Welch's test the smaller of the two samples
 	Welch               bool   // not paired: so the study chose, or fewer than two seeds have both values
 
@@ -199,14 +199,14 @@ type Count struct {
 	N     int
 }
 
-// Contradicted reports whether any claim is contradicted.
-func (r *Report) Contradicted() bool {
+// WithVerdict lists the ids of the claims with a verdict.
+func (r *Report) WithVerdict(verdict Verdict) (ids []string) {
 	for _, c := range r.Claims {
-		if c.Verdict == Contradicted {
-			return true
+		if c.Verdict == verdict {
+			ids = append(ids, c.ID)
 		}
 	}
-	return false
+	return ids
 }
 
 // total counts the runs with a result, and all.

@@ -16,7 +16,6 @@ import (
 
 	"ablate/ablations"
 	"ablate/reports/figure"
-	"ablate/reports/stats"
 	"ablate/reports/table"
 	"ablate/results"
 )
@@ -66,7 +65,7 @@ func troubled() *Report {
 	runs[2][2].outcome = ""
 	delete(runs[3][0].metrics, "linear_top1")
 	runs[4][2].outcome = results.Collapsed
-	study.Cells[5].SameAs = 0
+	study.Cells[5].SameAs, runs[5] = 4, runs[4]
 	study.Claims = append(study.Claims, ablations.Claim{ID: "ln", Says: "", All: []ablations.Part{
 		{Kind: ablations.Greater, Metric: "knn_top1", Cells: []ablations.Selector{{Text: "bn"}, {Text: "ln", Cell: 1}}},
 		{Kind: ablations.NotCollapsed, Cells: []ablations.Selector{{Text: "ln", Cell: 1}}},
@@ -188,14 +187,14 @@ func TestJSONShape(t *testing.T) {
 	}
 }
 
-func TestContradicted(t *testing.T) {
+func TestWithVerdict(t *testing.T) {
 	r := report(1, 2)
-	if r.Contradicted() {
-		t.Error("a report without a contradicted claim is contradicted")
+	if got := r.WithVerdict(Contradicted); got != nil {
+		t.Errorf("contradicted: %q", got)
 	}
 	r.Claims[1].Verdict = Contradicted
-	if !r.Contradicted() {
-		t.Error("a contradicted claim goes unnoticed")
+	if got, want := r.WithVerdict(Contradicted), []string{"refutes-H2"}; !slices.Equal(got, want) {
+		t.Errorf("contradicted: %q, want %q", got, want)
 	}
 }
 
@@ -214,28 +213,6 @@ func TestDifferences(t *testing.T) {
 		}
 		if d.P < d.T || d.SignFlip < 0.25 || d.SignFlip > 1 {
 			t.Errorf("%s: p after Holm %v, before %v, of the sign-flip test %v", c.Name, d.P, d.T, d.SignFlip)
-		}
-	}
-}
-
-func TestWelchWhereSeedsDoNotPair(t *testing.T) {
-	nan := math.NaN()
-	for _, c := range []struct {
-		name          string
-		first, second []float64
-		n             int
-		welch         bool
-	}{
-		{"paired", []float64{1, 2, 4}, []float64{0, 2, 3}, 3, false},
-		{"two pairs of three", []float64{1, 2, nan}, []float64{0, 2, 3}, 2, false},
-		{"no pair", []float64{1, 2, nan, nan}, []float64{nan, nan, 3, 5}, 2, true},
-		{"one pair, enough of each", []float64{1, 2, nan}, []float64{nan, 3, 5}, 2, true},
-		{"one pair alone", []float64{1, nan}, []float64{2, nan}, 1, false},
-		{"one of each, not paired", []float64{1, nan}, []float64{nan, 2}, 1, true},
-		{"nothing", []float64{nan}, []float64{nan}, 0, false},
-	} {
-		if e := stats.Compare(stats.ByT, c.first, c.second); e.N != c.n || (e.Method == stats.ByWelch) != c.welch {
-			t.Errorf("%s: n %d, %s", c.name, e.N, e.Method)
 		}
 	}
 }
@@ -385,7 +362,7 @@ func TestFiguresShowEveryCell(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]string{
-		"comparison.svg":        {"linear_top1 (%)", "mean of bn", "diverged 1 of 3", "collapsed 3 of 3"},
+		"comparison.svg":        {"linear_top1 (%)", "mean of bn", "diverged 1 of 3", "collapsed 1 of 3"},
 		"learning-loss.svg":     {"1 of 3 diverged", "optimizer steps"},
 		"learning-knn_top1.svg": {"knn_top1 of the frozen encoder (%)"},
 		"collapse-z_std.svg":    {"collapsed below 0.1"},

@@ -12,7 +12,7 @@ import (
 // are; "" if there is nothing to say.
 func (r *Report) rule() string {
 	var levels, says []string
-	bounds, shares, several := false, false, false
+	bounds, counted, shares, several := false, false, false, false
 	for _, c := range r.Claims {
 		tested := 0
 		if c.Level.known() {
@@ -24,7 +24,8 @@ func (r *Report) rule() string {
 				tested++
 			}
 			bounds = bounds || !counts && (p.Low.known() || p.High.known())
-			shares = shares || counts && p.N > 0
+			counted = counted || counts && p.N > 0
+			shares = shares || counts && p.Low.known()
 		}
 		several = several || tested > 1
 	}
@@ -38,9 +39,12 @@ func (r *Report) rule() string {
 	if several {
 		says = append(says, "Of several comparisons in a claim each contradicts it at its share of the level.")
 	}
-	if shares {
-		says = append(says, fmt.Sprintf("Collapse is counted, not tested: what is supported holds of every run that was made; "+
-			"of others, Clopper and Pearson's %s interval of the share is what is known.", percent(1-r.Alpha)))
+	if counted {
+		text := "Collapse is counted, not tested: what is supported holds of every run that was made"
+		if shares {
+			text += fmt.Sprintf("; of other seeds, Clopper and Pearson's %s interval of a cell's share is what is known", percent(1-r.Alpha))
+		}
+		says = append(says, text+".")
 	}
 	return strings.Join(says, " ")
 }

@@ -64,7 +64,12 @@ func (r *Report) meanColumn(t *table.Table, brackets bool) table.Column {
 	if unit := unitOf(r.Metric); unit != "" {
 		head += " " + unit
 	}
-	decimals := decimalsFor(unitOf(r.Metric), r.means(r.Metric)...)
+	var halfWidths []Number
+	for _, c := range r.Cells {
+		m := c.metric(r.Metric)
+		halfWidths = append(halfWidths, (m.High-m.Low)/2)
+	}
+	decimals := decimalsWithin(unitOf(r.Metric), r.means(r.Metric), halfWidths)
 	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.metric(r.Metric).Low.known() }) {
 		shape := "mean ± half-width"
 		if brackets {
@@ -137,12 +142,9 @@ func cut(m Metric, unit string) (low, high Number, note string) {
 
 // differenceColumns shows the difference to the baseline and its p value.
 func (r *Report) differenceColumns(t *table.Table) []table.Column {
-	var figures []Number
-	compared, welch, tested := 0, false, 0
+	welch, tested := false, 0
 	for _, c := range r.Cells {
 		if d := c.Difference; d != nil {
-			compared++
-			figures = append(figures, d.Estimate)
 			if d.P.known() {
 				tested++
 			}
@@ -150,7 +152,7 @@ func (r *Report) differenceColumns(t *table.Table) []table.Column {
 		}
 	}
 	mark := ""
-	if tested > 0 {
+	if compared := len(r.compared()); tested > 0 {
 		text := fmt.Sprintf("difference to the baseline %s, %s, and two-sided p of %s after Holm over %s",
 			r.Cells[0].Name, r.intervalOfDifferences(welch), testNames[r.Test], words.Plural(compared, "comparison"))
 		if compared > 1 {
@@ -158,7 +160,7 @@ func (r *Report) differenceColumns(t *table.Table) []table.Column {
 		}
 		mark = " " + t.Note(text)
 	}
-	decimals := decimalsFor(unitOf(r.Metric), figures...)
+	decimals := r.differenceDecimals()
 	rows := make([][]string, len(r.Cells))
 	estimate, p := table.Column{}, table.Column{Head: "p" + mark}
 	for i, c := range r.Cells {

@@ -16,22 +16,24 @@ import (
 // comparisons' (an intersection-union test). Holm's correction over all claims
 // that compare anything then gives each claim the level at which its parts are
 // tested, so that the chance of supporting any claim that is false is at most
-// Alpha, and so is that of contradicting any that is true. A comparison without a p value (not run, or without a spread) counts
+// Alpha. A comparison without a p value (not run, or without a spread) counts
 // with p = 1: whether a claim belongs to the family does not depend on data.
+//
+// A claim that is true is contradicted with a chance of at most its level, and
+// so of at most Alpha. That is said of each, not of any: claims that pull
+// against each other can make it a little more than Alpha that one of them is.
 func (r *Report) judge(study *ablations.Study) {
 	comparisons := make([][]comparison, len(study.Claims))
-	var family []int
+	var family []int // the claims that compare anything
 	var p []float64
 	for i, claim := range study.Claims {
-		largest := math.NaN()
+		largest := 0.0
 		for _, part := range claim.All {
 			c := r.comparison(part)
 			comparisons[i] = append(comparisons[i], c)
-			if c.isOne {
-				largest = math.Max(zeroIfNaN(largest), c.p)
-			}
+			largest = max(largest, c.p)
 		}
-		if !math.IsNaN(largest) {
+		if compared(claim.All) > 0 {
 			family, p = append(family, i), append(p, largest)
 		}
 	}
@@ -44,7 +46,7 @@ func (r *Report) judge(study *ablations.Study) {
 			}
 		}
 		for k, part := range claim.All {
-			if comparisons[i][k].isOne {
+			if compares(part) {
 				c.Parts = append(c.Parts, comparisons[i][k].judge(part, float64(c.Level), compared(claim.All)))
 			} else {
 				c.Parts = append(c.Parts, r.judgeCollapse(part))
@@ -55,13 +57,6 @@ func (r *Report) judge(study *ablations.Study) {
 		c.comparisons = comparisons[i]
 		r.Claims = append(r.Claims, c)
 	}
-}
-
-func zeroIfNaN(v float64) float64 {
-	if math.IsNaN(v) {
-		return 0
-	}
-	return v
 }
 
 // together is the verdict on parts of which all must hold.
@@ -110,13 +105,14 @@ func (t tally) missing() string {
 // it rules out support before the others are in. A run that diverged neither
 // collapsed nor shows that it would not have: it is against both.
 func (r *Report) judgeCollapse(part ablations.Part) Part {
-	t := tallyOf(r.cellsOf(part))
+	cells := r.cellsOf(part)
+	t := tallyOf(cells)
 	result := newPart(part)
 	result.N = t.results
 	if t.results > 0 {
 		result.Estimate = Number(float64(t.collapsed) / float64(t.results))
-		result.Low, result.High = r.shareInterval(t)
 	}
+	result.Low, result.High = shareOfEach(cells)
 	all, none := t.collapsed == t.results, t.collapsed == 0 && t.diverged == 0
 	if part.Kind == ablations.NotCollapsed {
 		all, none = none, all
@@ -133,8 +129,14 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	}
 	var counts []string
 	if t.results > 0 {
-		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated (counted; share %s to %s %%)", t.collapsed, t.results,
-			(100*result.Low).fixed(0), (100*result.High).fixed(0)))
+		share := ""
+		if result.Low.known() {
+			share = fmt.Sprintf("; share %s to %s %%", (100 * result.Low).fixed(0), (100 * result.High).fixed(0))
+		}
+		if share != "" && len(cells) > 1 {
+			share += " in each cell"
+		}
+		counts = append(counts, fmt.Sprintf("%d of %d runs collapsed or never separated (counted%s)", t.collapsed, t.results, share))
 	}
 	if t.stopped > 0 {
 		counts = append(counts, fmt.Sprintf("%d of them stopped early", t.stopped))
@@ -147,6 +149,19 @@ func (r *Report) judgeCollapse(part ablations.Part) Part {
 	}
 	result.Says = fmt.Sprintf("%s %s: %s", strings.Join(result.Cells, ", "), collapseWord(part.Kind), strings.Join(counts, ", "))
 	return result
+}
+
+// shareOfEach is the interval of each cell's share of runs that collapse, where
+// all of them count the same. Over their runs together there is none: cells need
+// not collapse with one probability, and those of one seed are not independent.
+func shareOfEach(cells []Cell) (low, high Number) {
+	first := cells[0].Collapse
+	for _, c := range cells[1:] {
+		if c.Collapse.K != first.K || c.Collapse.N != first.N {
+			return unknown, unknown
+		}
+	}
+	return first.Low, first.High
 }
 
 // collapseWord is a kind about collapse in words.
@@ -173,12 +188,10 @@ func newPart(part ablations.Part) Part {
 
 // comparison is a part that compares two cells, measured but not judged.
 type comparison struct {
-	isOne    bool // the part is a comparison
 	estimate stats.Comparison
 	p        float64 // 1 where there is none
 	pending  string  // what is not run yet
-	missing  string  // which runs have a result but no value, or values that must not be averaged
-	unpaired bool    // although the study asks for pairs
+	missing  string  // which runs have a result but no value, or values that must not be compared
 	stopped  string  // which runs' values are of an earlier step than the others'
 }
 
@@ -197,11 +210,12 @@ func compared(parts []ablations.Part) (n int) {
 	return n
 }
 
+// comparison measures a part; one that compares nothing has p = 0.
 func (r *Report) comparison(part ablations.Part) comparison {
 	if !compares(part) {
 		return comparison{}
 	}
-	c := comparison{isOne: true, p: 1}
+	c := comparison{p: 1}
 	var values [2][]float64
 	var gaps, stopped []string
 	var final []int
@@ -224,9 +238,11 @@ func (r *Report) comparison(part ablations.Part) comparison {
 	if why := r.refused(final, part.Metric); why != "" {
 		gaps, values = append(gaps, why), [2][]float64{}
 	}
+	if a, b := part.Cells[0], part.Cells[1]; r.first(a.Cell) == r.first(b.Cell) && a.Untrained == b.Untrained {
+		gaps = append(gaps, fmt.Sprintf("%s and %s have the same settings, and so the same runs", a.Text, b.Text))
+	}
 	c.missing, c.stopped = strings.Join(gaps, ", "), strings.Join(stopped, ", ")
 	c.estimate = stats.Compare(stats.Method(r.Test), values[0], values[1])
-	c.unpaired = c.estimate.Method == stats.ByWelch && r.Test != ablations.Welch
 	if c.pending != "" || c.missing != "" {
 		return c
 	}
@@ -334,8 +350,6 @@ func (c comparison) undecided() string {
 		return "one seed has no interval"
 	case !c.estimate.HasSpread():
 		return "the difference is the same for every seed, so its spread is unknown"
-	case c.unpaired:
-		return "not paired by seed (Welch)"
 	}
 	return ""
 }

@@ -242,3 +242,111 @@ func TestHolmOverAllClaims(t *testing.T) {
 		t.Errorf("a claim that compares nothing has level %v and p %v", got.Level, got.P)
 	}
 }
+
+// By the sign-flip test, differences that are all the same decide a claim where
+// the values they come from vary; two cells that share their runs do not.
+func TestEqualDifferences(t *testing.T) {
+	values := []float64{71, 72, 70, 74, 73}
+	study := &ablations.Study{Name: "s", Alpha: 0.05, Seeds: []int{1, 2, 3, 4, 5}, Claims: []ablations.Claim{claim(equivalent(1))}}
+	var rows [2][]run
+	for i := range rows {
+		study.Cells = append(study.Cells, ablations.Cell{Name: string(rune('a' + i)), SameAs: -1})
+		for seed, v := range values {
+			rows[i] = append(rows[i], run{id: fmt.Sprint(i, seed), seed: seed + 1, outcome: results.Completed, metrics: map[string]ends{"m": {final: v}}})
+		}
+	}
+	part := func() Part { return newReport(study, rows[:]).Claims[0].Parts[0] }
+	if p := part(); p.Verdict != Inconclusive || p.P.known() {
+		t.Errorf("t: %s, p = %v", p.Verdict, p.P)
+	}
+	study.Test = ablations.SignFlip
+	if p := part(); p.Verdict != Supported || p.P != 1./32 || !strings.Contains(p.Says, "a − b = 0.00 [0.00, 0.00]") {
+		t.Errorf("sign-flip: %s, p = %v, [%v, %v]", p.Verdict, p.P, p.Low, p.High)
+	}
+	study.Cells[1].SameAs, rows[1] = 0, rows[0]
+	if p := part(); p.Verdict != Inconclusive || p.P.known() || !strings.Contains(p.Says, "a and b have the same settings, and so the same runs") {
+		t.Errorf("the same runs: %s, p = %v, %s", p.Verdict, p.P, p.Says)
+	}
+	if d := newReport(study, rows[:]).Cells[1].Difference; d != nil {
+		t.Errorf("the baseline's runs differ from the baseline's by %+v", d)
+	}
+}
+
+// A value that no statistics can be made of is missing, and not passed over.
+func TestUselessValuesAreMissing(t *testing.T) {
+	for _, v := range []float64{1e200, math.Inf(1), math.Inf(-1)} {
+		r := twoCells([]float64{5, 6, 7, v}, []float64{1, 1.5, 2, 1}, claim(greater(1)))
+		if p := r.Claims[0].Parts[0]; p.Verdict != Inconclusive || !strings.Contains(p.Says, "no value in 1 of 4 runs of a") {
+			t.Errorf("%v: %s, %s", v, p.Verdict, p.Says)
+		}
+	}
+}
+
+// Runs of several cells are not the draws of one share: the interval is each
+// cell's, and there is none where cells differ.
+func TestShareOfSeveralCells(t *testing.T) {
+	study, runs := fixture(1, 2, 3)
+	study.Claims = []ablations.Claim{claim(ablations.Part{Kind: ablations.Collapsed, Cells: []ablations.Selector{{Text: "none", Cell: 2}, {Text: "no-predictor", Cell: 5}}})}
+	p := newReport(study, runs).Claims[0].Parts[0]
+	// R: binom.test(3, 3)$conf.int is 0.2924018 to 1.
+	if p.N != 6 || math.Abs(float64(p.Low)-0.2924018) > 1e-6 || p.High != 1 ||
+		!strings.Contains(p.Says, "6 of 6 runs collapsed or never separated (counted; share 29 to 100 % in each cell)") {
+		t.Errorf("n = %d [%v, %v]: %s", p.N, p.Low, p.High, p.Says)
+	}
+	runs[2][0].outcome = results.Completed
+	if p = newReport(study, runs).Claims[0].Parts[0]; p.Low.known() || !strings.Contains(p.Says, "5 of 6 runs collapsed or never separated (counted)") {
+		t.Errorf("[%v, %v]: %s", p.Low, p.High, p.Says)
+	}
+}
+
+// Settings that stand in the table twice are compared once.
+func TestHolmOverTheTableCountsRunsOnce(t *testing.T) {
+	study, runs := fixture(1, 2, 3, 4)
+	p := func() (p [6]Number, fisher Number) {
+		r := newReport(study, runs)
+		for i, c := range r.Cells {
+			p[i] = unknown
+			if c.Difference != nil {
+				p[i] = c.Difference.P
+			}
+		}
+		return p, r.Cells[2].Collapse.P
+	}
+	before, fisher := p()
+	study.Cells = append(study.Cells, study.Cells[2], study.Cells[0])
+	study.Cells[6].SameAs, study.Cells[7].SameAs = 2, 0
+	runs = append(runs, runs[2], runs[0])
+	r := newReport(study, runs)
+	for i := range before {
+		if i > 0 && r.Cells[i].Difference.P != before[i] {
+			t.Errorf("%s: p = %v, without the copies %v", r.Cells[i].Name, r.Cells[i].Difference.P, before[i])
+		}
+	}
+	if r.Cells[6].Difference.P != before[2] || r.Cells[6].Collapse.P != fisher || r.Cells[2].Collapse.P != fisher {
+		t.Errorf("a copy: %+v, %+v", r.Cells[6].Difference, r.Cells[6].Collapse)
+	}
+	if r.Cells[7].Difference != nil || r.Cells[7].Collapse.P.known() {
+		t.Errorf("the baseline's copy: %+v, %+v", r.Cells[7].Difference, r.Cells[7].Collapse)
+	}
+	if text := strings.Join(lines(t, r), " "); !strings.Contains(text, "Holm over 5 comparisons") {
+		t.Error(text)
+	}
+}
+
+// A study that does not pair its seeds says so in its table of differences.
+func TestDifferencesByWelch(t *testing.T) {
+	study, runs := fixture(1, 2, 3)
+	study.Test = ablations.Welch
+	r := newReport(study, runs)
+	table, ok := r.differencesTable()
+	var heads []string
+	for _, c := range table.Columns {
+		heads = append(heads, strings.Fields(c.Head)[0]+" "+c.Group)
+	}
+	if got := strings.Join(heads[:5], ", "); !ok || got != "cell , difference linear_top1, n linear_top1, p linear_top1, p linear_top1" {
+		t.Errorf("columns %s", got)
+	}
+	if d := r.Cells[1].Difference; !d.Welch || !d.T.known() || d.T > d.P || d.SignFlip.known() {
+		t.Errorf("%+v", d)
+	}
+}

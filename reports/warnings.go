@@ -86,8 +86,10 @@ func (r *Report) warnOfFewSeeds() {
 		r.warn("1 seed: neither intervals nor tests are possible")
 	case r.Test == ablations.SignFlip:
 		r.warnOfSignFlip()
+	case smallest > r.Alpha && r.Test == ablations.Welch:
+		r.warn("%s: Welch's intervals assume that the values of each cell scatter normally, which so few do not show", words.Plural(n, "seed"))
 	case smallest > r.Alpha:
-		r.warn("%s: no exact test (sign-flip) can reach %s, its smallest two-sided p is %s; the t intervals assume that differences scatter normally",
+		r.warn("%s: the exact test of paired differences (sign-flip) cannot reach %s, its smallest two-sided p is %s; the t intervals assume that differences scatter normally",
 			words.Plural(n, "seed"), Number(r.Alpha).shortest(), Number(smallest).shortest())
 	}
 }
@@ -102,7 +104,7 @@ func (r *Report) warnOfSignFlip() {
 		}
 	}
 	n := len(r.Seeds)
-	if compared := len(r.Cells) - 1; compared > 0 && float64(compared)*stats.SmallestExactP(n) > r.Alpha {
+	if compared := len(r.compared()); compared > 0 && float64(compared)*stats.SmallestExactP(n) > r.Alpha {
 		r.warn("%s cannot bring a p value of the table to %s, whatever the data: the smallest of the sign-flip test is %s, after Holm over %s",
 			words.Plural(n, "seed"), Number(r.Alpha).shortest(), Number(min(1, float64(compared)*stats.SmallestExactP(n))).shortest(), words.Plural(compared, "comparison"))
 	}
@@ -133,7 +135,7 @@ func (r *Report) warnOfMixtures() {
 		{"program versions", p.Versions},
 		{"processors", p.CPUs},
 	} {
-		expected := mix.what == "contents of data sets" && len(p.Data) > 1
+		expected := mix.what == "contents of data sets" && len(mix.counts) <= len(p.Data)
 		if len(mix.counts) > 1 && !expected {
 			r.warn("mixed %s: %s", mix.what, list(mix.counts))
 		}

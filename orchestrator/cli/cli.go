@@ -40,9 +40,9 @@ var exitCodes = []struct {
 	says string
 }{
 	{exitDone, "done, or as much as fits in before --until"},
-	{exitFailed, "a run failed, or nothing could be done"},
+	{exitFailed, "a run failed, nothing could be done, or report --check finds a claim not run"},
 	{exitUsage, "a wrong command line or study"},
-	{exitContradicted, "a claim is contradicted, with report --check"},
+	{exitContradicted, "report --check finds a claim contradicted"},
 	{exitInterrupted, "interrupted"},
 }
 

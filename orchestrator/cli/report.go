@@ -29,12 +29,13 @@ func reportCommand() *cli.Command {
 			"is a row for each cell and metric with all digits (docs/report-csv.md), of one table a\n" +
 			"row for each field; html is the tables alone: the page comes with --out.\n\n" +
 			"With --out all of the report is also written to DIR, with figures; report.html is the\n" +
-			"page to begin with. With --check the exit code is 3 if a claim is contradicted.",
+			"page to begin with. With --check the exit code is 3 if a claim is contradicted, and 1 if\n" +
+			"one is not decided because runs have no result.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Usage: "print `text|markdown|latex|csv|json|html`", DefaultText: "text"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: --format json"},
 			outFlag(),
-			&cli.BoolFlag{Name: "check", Usage: "exit with 3 if a claim is contradicted"},
+			&cli.BoolFlag{Name: "check", Usage: "exit with 3 if a claim is contradicted, 1 if one is not run"},
 			&cli.StringSliceFlag{Name: "rows", Usage: "a row for each level of this `DIMENSION`", DefaultText: "the axes that are no columns, or the cells"},
 			&cli.StringSliceFlag{Name: "columns", Usage: "a column for each level of this `DIMENSION`"},
 			&cli.StringSliceFlag{Name: "metric", Usage: "show this `METRIC`", DefaultText: "the study's main one"},
@@ -66,8 +67,20 @@ func report(c *cli.Context) error {
 	if err := writeReport(c, r); err != nil {
 		return err
 	}
-	if c.Bool("check") && r.Contradicted() {
-		return exitError{exitContradicted, "a claim of the study is contradicted"}
+	if !c.Bool("check") {
+		return nil
+	}
+	return check(r)
+}
+
+// check fails if a claim is contradicted, or if nothing can be said of one: runs
+// that all failed must not pass for a study that holds.
+func check(r *reports.Report) error {
+	if ids := r.WithVerdict(reports.Contradicted); len(ids) > 0 {
+		return exitError{exitContradicted, "contradicted: " + strings.Join(ids, ", ")}
+	}
+	if ids := r.WithVerdict(reports.NotRun); len(ids) > 0 {
+		return fmt.Errorf("not decided, as runs have no result: %s", strings.Join(ids, ", "))
 	}
 	return nil
 }

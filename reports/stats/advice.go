@@ -11,9 +11,6 @@ import (
 // decided by seeds.
 const MaxSeeds = 1000
 
-// wanted is the probability with which advised seeds decide a claim.
-const wanted = 0.8
-
 // LeastSeeds is the smallest number of seeds with which a method can support
 // anything at a one-sided level, whatever the data: two, or for the sign-flip
 // test the n with 1/2^n at most the level. It is 0 if MaxSeeds are too few.
@@ -21,40 +18,42 @@ func LeastSeeds(by Method, level float64) int {
 	return fewest(2, func(seeds int) bool { return reachable(by, seeds, level) > 0 })
 }
 
-// SeedsForGreater is how many seeds in all would decide "the mean is greater
-// than by" at a one-sided level with probability 0.8, if the true mean and
-// standard deviation were the observed ones and the differences normal: support
-// it if the mean is above by, contradict it if it is below. It is 0 if MaxSeeds
-// would not, as when the mean is just at by, or if no spread was observed.
-func (c Comparison) SeedsForGreater(by, level float64) int {
-	if c.Mean < by {
-		return c.seedsFor(level, math.Inf(-1), by)
-	}
-	return c.seedsFor(level, by, math.Inf(1))
+// Aim is that both bounds of a comparison at a one-sided level lie inside
+// (Low, High), either end of which may be infinite.
+type Aim struct {
+	Comparison
+	Level     float64
+	Low, High float64
 }
 
-// SeedsForEquivalent is the same for "the mean is within (-margin, margin)".
-func (c Comparison) SeedsForEquivalent(margin, level float64) int {
-	switch {
-	case c.Mean > margin:
-		return c.seedsFor(level, margin, math.Inf(1))
-	case c.Mean < -margin:
-		return c.seedsFor(level, math.Inf(-1), -margin)
+// Seeds is how many seeds in all would reach all aims at once with at least the
+// given probability, if the true means and standard deviations were the observed
+// ones and the differences normal. It is 0 if MaxSeeds would not, as when a mean
+// is not inside, or if no spread was observed (that the sign-flip test can do
+// without).
+func Seeds(probability float64, aims ...Aim) int {
+	var start float64
+	for _, a := range aims {
+		if !a.HasSpread() || a.Mean <= a.Low || a.Mean >= a.High {
+			return 0
+		}
+		start = max(start, a.start(probability))
 	}
-	return c.seedsFor(level, -margin, margin)
+	return fewest(start, func(seeds int) bool {
+		missed := 0.0 // at most, of any of them
+		for _, a := range aims {
+			missed += 1 - a.power(seeds, a.Level, a.Low, a.High)
+		}
+		return 1-missed >= probability
+	})
 }
 
-// seedsFor is how many seeds would put both bounds inside (low, high). No test
-// needs fewer than one that knows the standard deviation, so the search starts
-// there.
-func (c Comparison) seedsFor(level, low, high float64) int {
-	if !c.HasSpread() {
-		return 0
-	}
+// start is how many seeds a test takes that knows the standard deviation; no
+// other needs fewer.
+func (a Aim) start(probability float64) float64 {
 	normal := distuv.UnitNormal
-	near := min(c.Mean-low, high-c.Mean) / c.seed.sd
-	start := math.Pow((normal.Quantile(wanted)-normal.Quantile(level))/near, 2)
-	return fewest(start, func(seeds int) bool { return c.power(seeds, level, low, high) >= wanted })
+	near := min(a.Mean-a.Low, a.High-a.Mean) / a.seed.sd
+	return math.Pow((normal.Quantile(probability)-normal.Quantile(a.Level))/near, 2)
 }
 
 // reachable is the largest level, at most the given one, that a method's p value

@@ -36,31 +36,22 @@ func TestCompareChoosesTheTest(t *testing.T) {
 	}
 }
 
-func TestPair(t *testing.T) {
+func TestCorrelation(t *testing.T) {
 	a := []float64{70, 72, 71, 75, 69}
 	b := []float64{68.1, 70.2, 68.8, 73, 67.2}
-	p := Pair(a, b, 0.95)
-	if !p.Known || p.N != 5 || p.Correlation < 0.99 || p.Width > 0.2 {
-		t.Errorf("seeds lift both sides alike: %+v", p)
+	if r, known := Correlation(a, b); !known || r < 0.99 || r > 1 {
+		t.Errorf("seeds lift both sides alike: %v, known: %t", r, known)
 	}
-	low, high := Paired(a, b).Interval(0.95)
-	wide, wider := Welch(a, b).Interval(0.95)
-	if want := (high - low) / (wider - wide); !closeTo(p.Width, want) {
-		t.Errorf("width %v, want %v", p.Width, want)
+	if r, known := Correlation(a, []float64{73, 68.8, 68.1, 67.2, 70.2}); !known || r > 0 {
+		t.Errorf("seeds that do not: %v, known: %t", r, known)
 	}
-	if p := Pair(a, []float64{73, 68.8, 68.1, 67.2, 70.2}, 0.95); p.Correlation > 0 || p.Width < 1 {
-		t.Errorf("seeds that do not: %+v", p)
-	}
-	for name, p := range map[string]Pairing{
-		"two pairs":            Pair(a[:2], b[:2], 0.95),
-		"one side is constant": Pair(a, []float64{1, 1, 1, 1, 1}, 0.95),
-		"nothing pairs":        Pair([]float64{1, math.NaN()}, []float64{math.NaN(), 1}, 0.95),
+	for name, pairs := range map[string][2][]float64{
+		"two pairs":            {a[:2], b[:2]},
+		"one side is constant": {a, []float64{1, 1, 1, 1, 1}},
+		"nothing pairs":        {{1, math.NaN()}, {math.NaN(), 1}},
 	} {
-		if p.Known || p.Correlation != 0 || p.Width != 1 {
-			t.Errorf("%s: %+v", name, p)
+		if r, known := Correlation(pairs[0], pairs[1]); known || r != 0 {
+			t.Errorf("%s: %v, known: %t", name, r, known)
 		}
-	}
-	if p := Pair([]float64{1, 2, 4}, []float64{2, 3, 5}, 0.95); !p.Known || p.Width != 0 || !closeTo(p.Correlation, 1) {
-		t.Errorf("the same difference for every seed: %+v", p)
 	}
 }

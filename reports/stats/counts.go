@@ -22,19 +22,6 @@ func Fisher(k, n, l, m int) float64 {
 	return min(1, p)
 }
 
-// FisherGreater is the one-sided p value of "the true share of which k of n were
-// seen is at most the one of which l of m were seen".
-func FisherGreater(k, n, l, m int) float64 {
-	var p float64
-	for i := k; i <= min(n, k+l); i++ {
-		p += table(i, n, k+l-i, m)
-	}
-	return min(1, p)
-}
-
-// FisherLess is the one-sided p value of "it is at least the other".
-func FisherLess(k, n, l, m int) float64 { return FisherGreater(l, m, k, n) }
-
 // table is the probability of k among n and l among m if the k+l are spread over
 // all n+m at random (hypergeometric).
 func table(k, n, l, m int) float64 {

@@ -27,8 +27,9 @@
 // spread was not observed to be small, it was not observed at all, as when a
 // trainer ignores its seed; a t interval of no width would claim certainty.
 //
-// The sign-flip test could say something about identical differences: they all
-// have one sign, so p would be 1/2^n. It is not let to, because what n copies of
-// one run look like casts doubt on the one thing it assumes for certain, that
-// the seeds are independent.
+// The sign-flip test estimates no spread, so differences that are all the same
+// have their exact p, 1/2^n where they are not 0, as long as the values that they
+// are the differences of vary over the seeds. Where neither side's do, it has
+// none either: n copies of one run look like that, which casts doubt on the one
+// thing that it assumes for certain, that the seeds are independent.
 package stats

@@ -38,7 +38,7 @@ type FlipTest struct {
 	N    int     // pairs
 	Mean float64 // of the differences; 0 if N is 0
 
-	d     []float64 // the differences; none if there is no usable spread
+	d     []float64 // the differences; none if they are not to be used, see HasSpread
 	slack float64   // sums of differences that are closer than this count as equal, which makes p larger
 }
 
@@ -49,22 +49,16 @@ func Flips(first, second []float64) FlipTest {
 	d, largest := differences(first, second)
 	e := ofSample(d, largest)
 	t := FlipTest{N: e.N, Mean: e.Mean, slack: float64(e.N) * rounding * largest}
-	if e.HasSpread() {
+	if a, b := complete(first, second); Mean(a).HasSpread() || Mean(b).HasSpread() {
 		t.d = d
 	}
 	return t
 }
 
-// HasSpread reports whether the differences differ; see the package's comment.
+// HasSpread reports whether the values of either side differ from pair to pair.
+// Their differences may be all the same: the test needs no spread of theirs; see
+// the package's comment.
 func (t FlipTest) HasSpread() bool { return t.d != nil }
-
-// Exact reports whether all 2^N flips are tried. If not, the level is kept all
-// the same, but p is not quite the one that all flips would give.
-func (t FlipTest) Exact() bool { return t.N <= maxExact }
-
-// SmallestP is the smallest one-sided p value that the test can reach with so
-// many pairs: 1 over the number of flips.
-func (t FlipTest) SmallestP() float64 { return 1 / float64(flipsOf(t.N)) }
 
 // PGreater is the one-sided p value of "the true mean is at most shift".
 func (t FlipTest) PGreater(shift float64) float64 { return t.p(shift, 1) }
@@ -118,9 +112,9 @@ func (t FlipTest) Interval(confidence float64) (low, high float64) {
 }
 
 // SmallestExactP is the smallest two-sided p value that the sign-flip test on n
-// paired differences can reach if all flips are tried: 2/2^n, and 1 for n = 0.
+// paired differences can reach: 2 of the flips it tries, and 1 for n = 0.
 func SmallestExactP(n int) float64 {
-	return min(1, math.Ldexp(2, -n))
+	return min(1, 2/float64(flipsOf(n)))
 }
 
 // flipsOf is the number of flips, the one that changes nothing included.

@@ -46,8 +46,8 @@ func TestFlipsByHand(t *testing.T) {
 	if got := f.PEquivalent(4); got != 1./8 {
 		t.Errorf("equivalence: %v, want 1/8", got)
 	}
-	if !f.Exact() || f.SmallestP() != 1./8 || f.N != 3 || f.Mean != 2 {
-		t.Errorf("%+v: exact %t, smallest p %v", f, f.Exact(), f.SmallestP())
+	if f.N != 3 || f.Mean != 2 {
+		t.Errorf("%+v", f)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestFlipsOfThinData(t *testing.T) {
 		"nothing":                  Flips(nil, nil),
 		"one pair":                 Flips([]float64{4, nan}, []float64{1, 2}),
 		"identical":                flipsFrom(5, 5, 5, 5, 5, 5, 5, 5),
-		"identical up to rounding": Flips([]float64{0.3, 1.3}, []float64{0.1, 1.1}),
+		"identical up to rounding": Flips([]float64{0.1 + 0.2, 0.3}, []float64{0.1, 0.1}),
 		"identical, many":          Flips(make([]float64, 30), make([]float64, 30)),
 	} {
 		low, high := f.Bounds(0.25)
@@ -118,6 +118,36 @@ func TestFlipsOfThinData(t *testing.T) {
 	want := Flips([]float64{73.1, 73.4, 73.0}, []float64{72.0, 72.6, 72.1})
 	if got.N != 3 || got.Mean != want.Mean || got.PGreater(0.9) != want.PGreater(0.9) {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// Differences that are the same, of values that are not, have their exact p: all
+// of one sign, or all 0.
+func TestFlipsOfEqualDifferences(t *testing.T) {
+	f := Flips([]float64{0.3, 1.3, 5.7, 2.2, 9.1}, []float64{0.1, 1.1, 5.5, 2.0, 8.9})
+	if p := f.PGreater(0); p != 1./32 || f.PLess(0) != 1 || f.PDiffers() != 2./32 {
+		t.Errorf("all 0.2: p = %v of above 0, want 1/32; of below %v", p, f.PLess(0))
+	}
+	if p := f.PGreater(0.2); p != 1 {
+		t.Errorf("all 0.2: p = %v of above 0.2, want 1", p)
+	}
+	if low, high := f.Bounds(1. / 32); !(low <= 0.2 && 0.2 <= high && high-low < 1e-12) {
+		t.Errorf("all 0.2: [%v, %v]", low, high)
+	}
+	x := []float64{1, 2, 3, 5, 8}
+	f = Flips(x, x)
+	if p := f.PEquivalent(0.1); p != 1./32 || f.PDiffers() != 1 {
+		t.Errorf("all 0: p = %v of within 0.1, want 1/32; %v of differing, want 1", p, f.PDiffers())
+	}
+	c := Compare(BySignFlip, x, x)
+	if got := seedsForEquivalent(c, 0.1, 0.025); got != 6 {
+		t.Errorf("all 0: %d seeds for equivalence at 0.025, want 6", got)
+	}
+	if got := seedsForGreater(c, 0, 0.025); got != 0 {
+		t.Errorf("all 0: %d seeds for above 0, want none", got)
+	}
+	if c := Compare(ByT, x, x); c.HasSpread() {
+		t.Errorf("the t test does without a spread: %+v", c)
 	}
 }
 
@@ -174,10 +204,7 @@ func TestManyPairs(t *testing.T) {
 			d[i] = rng.NormFloat64()
 		}
 		f, e := Flips(d, make([]float64, n)), Mean(d)
-		if f.Exact() != (n == maxExact) {
-			t.Errorf("%d pairs: exact is %t", n, f.Exact())
-		}
-		if got, want := f.SmallestP(), flipsFrom(d...).PGreater(-100); got != want {
+		if got, want := SmallestExactP(n), 2*f.PGreater(-100); got != want {
 			t.Errorf("%d pairs: smallest p %v, but one of %v", n, got, want)
 		}
 		// With many normal values the two tests say nearly the same.

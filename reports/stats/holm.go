@@ -1,6 +1,10 @@
 package stats
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Holm corrects a family of p values for being many (Holm 1979), so that the
 // chance of any false rejection is at most alpha. It returns, in the order of
@@ -33,10 +37,8 @@ func order(p []float64) []int {
 	index := make([]int, len(p))
 	for i := range p {
 		index[i] = i
-		for j := i; j > 0 && number(p[index[j]]) < number(p[index[j-1]]); j-- {
-			index[j], index[j-1] = index[j-1], index[j]
-		}
 	}
+	slices.SortStableFunc(index, func(a, b int) int { return cmp.Compare(number(p[a]), number(p[b])) })
 	return index
 }
 

@@ -225,9 +225,9 @@ func TestAdviceComesTrue(t *testing.T) {
 			if by == ByWelch {
 				seen.seed.df = 2
 			}
-			n := seen.SeedsForGreater(c.threshold, level)
+			n := seedsForGreater(seen, c.threshold, level)
 			if c.margin > 0 {
-				n = seen.SeedsForEquivalent(c.margin, level)
+				n = seedsForEquivalent(seen, c.margin, level)
 			}
 			decided := func(n int) float64 {
 				const draws = 1000
@@ -244,10 +244,10 @@ func TestAdviceComesTrue(t *testing.T) {
 				})
 			}
 			const off = 0.045 // three of a share of 0.8, and what the sign-flip test's power is off
-			if got := decided(n); got < wanted-off {
+			if got := decided(n); got < 0.8-off {
 				t.Errorf("%s, %+v: %d seeds were advised, and decide in %.3f", by, c, n, got)
 			}
-			if got := decided(n - 1); n > max(2, LeastSeeds(by, level)) && got > wanted+off {
+			if got := decided(n - 1); n > max(2, LeastSeeds(by, level)) && got > 0.8+off {
 				t.Errorf("%s, %+v: %d seeds were advised, but one fewer decides in %.3f", by, c, n, got)
 			}
 		}

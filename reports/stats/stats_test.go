@@ -70,9 +70,9 @@ func TestNeverNaN(t *testing.T) {
 				figures = append(figures, mean, test.SE, test.DF)
 			case Comparison:
 				mean = test.Mean
-				pairing := Pair(a, b, 0.95)
-				figures = append(figures, mean, pairing.Correlation, pairing.Width)
-				if n := max(test.SeedsForGreater(3, 0.05), test.SeedsForEquivalent(3, 0.05)); n < 0 || n > MaxSeeds {
+				r, _ := Correlation(a, b)
+				figures = append(figures, mean, r)
+				if n := max(seedsForGreater(test, 3, 0.05), seedsForEquivalent(test, 3, 0.05)); n < 0 || n > MaxSeeds {
 					t.Fatalf("%v and %v: %d seeds", a, b, n)
 				}
 			}

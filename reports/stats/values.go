@@ -6,23 +6,25 @@ import "math"
 // the largest of them.
 const rounding = 16 * 0x1p-52
 
-// finite returns the values that are there, all small enough to be squared.
+// finite returns the values that are there.
 func finite(values []float64) []float64 {
 	var x []float64
 	for _, v := range values {
-		if isThere(v) {
+		if Usable(v) {
 			x = append(x, v)
 		}
 	}
 	return x
 }
 
-func isThere(v float64) bool { return math.Abs(v) <= 1e150 } // false for NaN
+// Usable reports whether a value is there: neither NaN nor infinite nor so large
+// that its square would be.
+func Usable(v float64) bool { return math.Abs(v) <= 1e150 } // false for NaN
 
 // complete returns the pairs of which both values are there.
 func complete(first, second []float64) (a, b []float64) {
 	for i := range min(len(first), len(second)) {
-		if isThere(first[i]) && isThere(second[i]) {
+		if Usable(first[i]) && Usable(second[i]) {
 			a, b = append(a, first[i]), append(b, second[i])
 		}
 	}

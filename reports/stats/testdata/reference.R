@@ -77,8 +77,7 @@ sign_flips <- lst(sapply(differences, function(d) {
 
 tables <- list(c(3, 3, 0, 3), c(5, 5, 0, 5), c(2, 5, 4, 5), c(0, 4, 0, 6), c(7, 7, 1, 9), c(10, 40, 3, 35), c(1, 10, 11, 12), c(4, 8, 4, 8))
 fisher <- lst(sapply(tables, function(x) {
-  p <- function(alternative) fisher.test(matrix(c(x[1], x[2] - x[1], x[3], x[4] - x[3]), 2), alternative = alternative)$p.value
-  obj(table = arr(x), two = num(p("two.sided")), greater = num(p("greater")), less = num(p("less")))
+  obj(table = arr(x), two = num(fisher.test(matrix(c(x[1], x[2] - x[1], x[3], x[4] - x[3]), 2))$p.value))
 }))
 
 counts <- list(c(0, 3), c(3, 3), c(1, 2), c(2, 5), c(9, 10), c(50, 200))

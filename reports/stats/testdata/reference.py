@@ -70,8 +70,7 @@ def flips(a, b):
 
 
 def fisher(k, n, l, m):
-    p = {a: stats.fisher_exact([[k, n - k], [l, m - l]], alternative=a)[1] for a in ("two-sided", "greater", "less")}
-    return {"table": [k, n, l, m], "two": p["two-sided"], "greater": p["greater"], "less": p["less"]}
+    return {"table": [k, n, l, m], "two": stats.fisher_exact([[k, n - k], [l, m - l]])[1]}
 
 
 def share(k, n):
