@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -19,20 +20,29 @@ type Sample struct {
 // Samples picks for each cell the run of the lowest seed that has a result. A run
 // that stands for several cells is there once.
 func (r *Report) Samples() (samples []Sample) {
-	seen := map[string]bool{}
-	for _, c := range r.Cells {
-		var first *run
-		for i := range c.runs {
-			if run := &c.runs[i]; run.outcome.IsResult() && (first == nil || run.seed < first.seed) {
-				first = run
-			}
-		}
-		if first != nil && !seen[first.id] {
-			seen[first.id] = true
-			samples = append(samples, Sample{c.Name, first.seed, first.id})
+	sampled := map[string]bool{}
+	for _, s := range r.Results() {
+		if !sampled[s.Cell] {
+			sampled[s.Cell] = true
+			samples = append(samples, s)
 		}
 	}
 	return samples
+}
+
+// Results lists the runs with a result, by cell and seed, each once.
+func (r *Report) Results() (all []Sample) {
+	seen := map[string]bool{}
+	for _, c := range r.Cells {
+		runs := slices.SortedFunc(slices.Values(c.runs), func(a, b run) int { return cmp.Compare(a.seed, b.seed) })
+		for _, run := range runs {
+			if run.outcome.IsResult() && !seen[run.id] {
+				seen[run.id] = true
+				all = append(all, Sample{c.Name, run.seed, run.id})
+			}
+		}
+	}
+	return all
 }
 
 // Again is a run that was made anew, compared with how it was stored.
@@ -78,6 +88,29 @@ func (r *Report) CompareAgain(ctx context.Context, stored, anew *results.Store, 
 	if err != nil {
 		return a, err
 	}
+	a.comparePoints(was, is)
+	return a, nil
+}
+
+// CompareJournals compares a run's figures as the store has them with those of its
+// journals, read again into another store. Figures from before the steps that its
+// journals are of, which it has from a shorter run, are not looked at.
+func CompareJournals(ctx context.Context, stored, reread *results.Store, s Sample) (a Again, err error) {
+	a = Again{Sample: s}
+	attempts, err := reread.Attempts(s.RunID)
+	if err != nil || len(attempts) == 0 {
+		return a, err
+	}
+	was, err := pointsOf(ctx, stored, s.RunID)
+	if err != nil {
+		return a, err
+	}
+	is, err := pointsOf(ctx, reread, s.RunID)
+	if err != nil {
+		return a, err
+	}
+	first := slices.MinFunc(attempts, func(a, b results.Attempt) int { return cmp.Compare(a.ResumeStep, b.ResumeStep) }).ResumeStep
+	was = slices.DeleteFunc(was, func(p metricPoint) bool { return p.Step < first })
 	a.comparePoints(was, is)
 	return a, nil
 }

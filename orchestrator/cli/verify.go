@@ -1,16 +1,11 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"ablate/orchestrator"
 	"ablate/reports"
 	"ablate/results"
 	"ablate/words"
@@ -28,7 +23,8 @@ func verifyCommand() *cli.Command {
 			"every file is compared with what the command would write; whatever differs is named,\n" +
 			"with what is reported and what was recomputed. The study is found in the store by the\n" +
 			"identity that the report has of it. Another version of the program may write the same\n" +
-			"figures in other words.\n\n" +
+			"figures in other words. The journals in which the runs told their figures are read\n" +
+			"again, and what they say is compared with the store.\n\n" +
 			"With --rerun one run of each cell, that of the lowest seed with a result, is done anew\n" +
 			"in a store of its own below TMPDIR, with the same data and trainer, and each of its\n" +
 			"figures has to be equal to the bit. With other kernels or on another processor that\n" +
@@ -56,7 +52,24 @@ type verifyJSON struct {
 	Files       []string              `json:"files"`       // that were compared
 	Others      []string              `json:"others"`      // files of the folder that no report has; they were not looked at
 	Differences []reports.Discrepancy `json:"differences"` // what is reported and not so
+	Journals    journalsJSON          `json:"journals"`    // what was read again
 	Rerun       []rerunJSON           `json:"rerun"`       // runs that were done anew; null without --rerun
+}
+
+type journalsJSON struct {
+	Runs   int                 `json:"runs"`   // whose journals were read again
+	Points int                 `json:"points"` // figures that were compared
+	Gone   int                 `json:"gone"`   // runs of which a journal is no more
+	Differ []journalDifference `json:"differ"` // runs of which the store says something else
+}
+
+type journalDifference struct {
+	Run    string               `json:"run"`    // its ID
+	Cell   string               `json:"cell"`   // that it is in
+	Seed   int                  `json:"seed"`   // its seed
+	Points int                  `json:"points"` // figures that were compared
+	Differ int                  `json:"differ"` // of them, those that are not equal
+	First  *reports.Discrepancy `json:"first"`  // of those, the first: reported is what the store has, recomputed what the journal has
 }
 
 type rerunJSON struct {
@@ -102,13 +115,17 @@ func verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	read, err := reread(c, store, study, report)
+	if err != nil {
+		return err
+	}
 	var again []reports.Again
 	if c.Bool("rerun") {
 		if again, err = rerun(c, store, study, report); err != nil {
 			return err
 		}
 	}
-	return tellVerified(c, study, found, again)
+	return tellVerified(c, verified(study, found, read, again, c.Bool("rerun")), again)
 }
 
 // studyOf finds in the store the study that a report is of.
@@ -128,12 +145,15 @@ func studyOf(c *cli.Context, store *results.Store, made *reports.Made) (*results
 	return nil, fmt.Errorf("%s; name the store that it was made from with --store DIR", what)
 }
 
-// tellVerified says what was compared and what differs, and ends the command.
-func tellVerified(c *cli.Context, study *results.Study, v reports.Verification, again []reports.Again) error {
+// verified sums up what was compared and what differs.
+func verified(study *results.Study, v reports.Verification, read journalsJSON, again []reports.Again, rerun bool) verifyJSON {
 	j := verifyJSON{
 		Study: study.Name, Identity: study.Hash, Cells: v.Cells, Claims: v.Claims, Values: v.Values,
 		Files: append([]string{}, v.Files...), Others: append([]string{}, v.Others...), Differences: append([]reports.Discrepancy{}, v.Differences...),
-		Equal: len(v.Differences) == 0,
+		Journals: read, Equal: len(v.Differences) == 0 && len(read.Differ) == 0,
+	}
+	if rerun {
+		j.Rerun = []rerunJSON{}
 	}
 	for _, a := range again {
 		j.Equal = j.Equal && a.Equal()
@@ -142,9 +162,11 @@ func tellVerified(c *cli.Context, study *results.Study, v reports.Verification, 
 			a.Points, a.Differ, a.First, a.Metric, a.Final, a.FinalAgain,
 		})
 	}
-	if c.Bool("rerun") {
-		j.Rerun = append([]rerunJSON{}, j.Rerun...)
-	}
+	return j
+}
+
+// tellVerified says what was compared and what differs, and ends the command.
+func tellVerified(c *cli.Context, j verifyJSON, again []reports.Again) error {
 	if c.Bool("json") {
 		if err := writeJSON(c.App.Writer, j); err != nil {
 			return err
@@ -155,13 +177,23 @@ func tellVerified(c *cli.Context, study *results.Study, v reports.Verification, 
 	if j.Equal {
 		return nil
 	}
-	return exitError{exitFailed, "the report does not say what the store says"}
+	switch {
+	case len(j.Differences) > 0:
+		return exitError{exitFailed, "the report does not say what the store says"}
+	case len(j.Journals.Differ) > 0:
+		return exitError{exitFailed, "the store does not say what its runs told"}
+	}
+	return exitError{exitFailed, "runs that were done anew did not come out as they are stored"}
 }
 
 func printVerified(w io.Writer, j verifyJSON, again []reports.Again) {
 	line := func(format string, args ...any) { fmt.Fprintln(w, words.Printable(fmt.Sprintf(format, args...))) }
 	for _, d := range j.Differences {
 		line("%s: %s: reported %s, recomputed %s", d.File, d.Where, orNothing(d.Reported), orNothing(d.Recomputed))
+	}
+	for _, d := range j.Journals.Differ {
+		line("%s seed %d: %d of %s in the store not as its journal has them, first %s: stored %s, told %s", d.Cell, d.Seed, d.Differ,
+			words.Plural(d.Points, "figure"), d.First.Where, orNothing(d.First.Reported), orNothing(d.First.Recomputed))
 	}
 	for _, a := range again {
 		printAgain(line, a)
@@ -171,6 +203,13 @@ func printVerified(w io.Writer, j verifyJSON, again []reports.Again) {
 	}
 	line("compared %s: %s, %s, %s of the report's data; %s", j.Study, words.Plural(j.Cells, "cell"), words.Plural(j.Claims, "claim"),
 		words.Plural(j.Values, "value"), fewFiles(j.Files))
+	line("read again: journals of %s, %s", words.Plural(j.Journals.Runs, "run"), words.Plural(j.Journals.Points, "figure"))
+	if n := j.Journals.Gone; n > 0 {
+		line("of %s a journal is gone: what the store has of it cannot be compared with what was told", words.Plural(n, "run"))
+	}
+	if j.Rerun != nil {
+		line("done anew: %d of %s with a result, that of the lowest seed of each cell", len(j.Rerun), words.Plural(j.Journals.Runs+j.Journals.Gone, "run"))
+	}
 	switch n := len(j.Differences); {
 	case n > 0:
 		line("%s", words.Plural(n, "difference"))
@@ -219,86 +258,4 @@ func orNone(o results.Outcome) string {
 		return "none"
 	}
 	return o.Words()
-}
-
-// rerun does one run of each cell anew, in a store of its own, and compares it
-// with how it is in the store.
-func rerun(c *cli.Context, store *results.Store, study *results.Study, report *reports.Report) (again []reports.Again, err error) {
-	samples := report.Samples()
-	if len(samples) == 0 {
-		return nil, fmt.Errorf("no run of %s has a result, so there is none to do anew", study.Name)
-	}
-	dir, err := os.MkdirTemp("", "ablate-verify-")
-	if err != nil {
-		return nil, fmt.Errorf("no room for runs done anew: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	h, err := openHeadIn(c, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer h.close()
-	anew, err := h.sample(store, study, samples)
-	if err != nil {
-		return nil, err
-	}
-	o, err := storedOptions(c, study)
-	if err != nil {
-		return nil, err
-	}
-	s := h.scheduler(o)
-	s.Alone = true
-	summary, err := h.execute(s, anew)
-	if err != nil {
-		return nil, err
-	}
-	if summary.Stopped == orchestrator.Interrupted {
-		return nil, exitError{code: exitInterrupted}
-	}
-	for _, sample := range samples {
-		a, err := report.CompareAgain(c.Context, store, h.store, sample)
-		if err != nil {
-			return nil, err
-		}
-		again = append(again, a)
-	}
-	return again, nil
-}
-
-// sample puts a study of the samples alone, with all that its runs need, into the
-// head's store.
-func (h *head) sample(from *results.Store, study *results.Study, samples []reports.Sample) (*results.Study, error) {
-	anew := &results.Study{Name: study.Name, Text: study.Text, Sets: study.Sets, Cells: study.Cells}
-	var runs []results.Run
-	for _, s := range samples {
-		run, err := from.Run(s.RunID)
-		if err != nil {
-			return nil, err
-		}
-		anew.Slots = append(anew.Slots, results.Slot{Cell: slices.Index(study.Cells, s.Cell), Seed: s.Seed, RunID: s.RunID})
-		runs = append(runs, *run)
-		if err := copyTrainer(storeDir(h.c), h.dir, run.Trainer); err != nil {
-			return nil, err
-		}
-	}
-	return anew, h.store.SaveStudy(anew, runs)
-}
-
-// copyTrainer copies the files of a study's own trainer from one store to another.
-func copyTrainer(from, to, trainer string) error {
-	source, target := orchestrator.TrainerDir(from, trainer), orchestrator.TrainerDir(to, trainer)
-	if source == "" {
-		return nil
-	}
-	if _, err := os.Stat(target); err == nil {
-		return nil // another run's, too
-	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
-		return err
-	}
-	err := os.CopyFS(target, os.DirFS(source))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the store has the trainer's files no more (%w), so that its runs cannot be done anew", err)
-	}
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -52,8 +53,26 @@ func TestRerunNamesDifferences(t *testing.T) {
 	change(`UPDATE metrics SET value = value * (1 + 1e-15)
 		WHERE step = 2 AND name = (SELECT key FROM metric_names WHERE name = 'loss') AND run = (SELECT key FROM runs WHERE cell = 'bn')`)
 	ablate(exitDone, "report --out report")
-	ablate(exitDone, "verify report") // what it says is what the store says
-	said := ablate(exitFailed, "verify report/report.json --rerun")
+	said := ablate(exitFailed, "verify report") // it says what the store says, but the store does not say what the run told
+	for _, want := range []string{"bn seed 1: 1 of ", " in the store not as its journal has them, first loss at step 2: stored ", "\nread again: journals of 2 runs, "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	journals, err := filepath.Glob("store/runs/*/1/journal.jsonl")
+	if err != nil || len(journals) != 2 {
+		t.Fatal(journals, err)
+	}
+	for _, path := range journals {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said = ablate(exitDone, "verify report") // as far as anybody can tell
+	if want := "of 2 runs a journal is gone: "; !strings.Contains(said, want) {
+		t.Errorf("no %q in\n%s", want, said)
+	}
+	said = ablate(exitFailed, "verify report/report.json --rerun")
 	for _, want := range []string{"bn seed 1 anew: 1 of ", " figures differ, first loss at step 2: stored ", "bn seed 1 anew: linear_top1 at the end: stored "} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
