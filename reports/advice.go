@@ -23,14 +23,15 @@ func (r *Report) advise(study *ablations.Study) {
 }
 
 func (r *Report) advice(c Claim, parts []ablations.Part) string {
-	seeds := c.seedsAgainst(parts)
+	way, seeds := "contradict", c.seedsAgainst(parts)
 	if seeds == 0 {
 		var why string
 		if seeds, why = c.seedsFor(parts); why != "" {
 			return "no number of seeds can be named that would settle it: " + why
 		}
+		way = "support"
 	}
-	return r.takes(max(seeds, len(r.Seeds)+1))
+	return r.takes(way, max(seeds, len(r.Seeds)+1))
 }
 
 // settled is the probability with which advised seeds settle a claim.
@@ -70,7 +71,7 @@ func (c Claim) seedsFor(parts []ablations.Part) (seeds int, why string) {
 		aim := stats.Aim{Comparison: one.estimate, Level: float64(c.Level), Low: part.By, High: math.Inf(1)}
 		switch {
 		case !compares(part) && c.Parts[i].Verdict == Inconclusive:
-			return 0, "collapse is counted, and its runs do not all end alike, or not in a way that says so"
+			return 0, "collapse is counted, and further runs cannot undo how these ended"
 		case !compares(part):
 			continue
 		case one.missing != "":
@@ -93,13 +94,15 @@ func (c Claim) seedsFor(parts []ablations.Part) (seeds int, why string) {
 // manySeeds is how many seeds nobody will run for one claim.
 const manySeeds = 100
 
-// takes says what it takes to have this many seeds.
-func (r *Report) takes(seeds int) string {
+// takes says what it takes to have this many seeds, which would settle a claim one
+// way.
+func (r *Report) takes(way string, seeds int) string {
 	if seeds > manySeeds {
 		return fmt.Sprintf("seeds will hardly settle it: it would take more than %d, if difference and spread stay as they are", manySeeds)
 	}
 	more := seeds - len(r.Seeds)
-	says := fmt.Sprintf("%s in all, %d more, would probably settle it (%s, if difference and spread stay as they are)", words.Plural(seeds, "seed"), more, percent(settled))
+	says := fmt.Sprintf("%s in all, %d more, would %s it with a probability of %s, if the true difference and spread are what %s show, and they may be far off",
+		words.Plural(seeds, "seed"), more, way, percent(settled), words.Plural(len(r.Seeds), "seed"))
 	cells, ran, seconds := 0, 0, 0.0
 	for _, c := range r.Cells {
 		if c.SameAs == "" {

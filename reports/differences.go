@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ablate/ablations"
+	"ablate/reports/stats"
 	"ablate/reports/table"
 	"ablate/words"
 )
@@ -106,7 +107,7 @@ func (r *Report) collapseColumns(t *table.Table, cells []Cell) []table.Column {
 	shares := table.Column{Group: "collapsed", Head: "runs"}
 	clopper := t.Note(fmt.Sprintf("Clopper and Pearson's %s interval of the share of runs that collapse or never separate; in the baseline it is %s",
 		percent(1-r.Alpha), r.Cells[0].Collapse))
-	fisher := t.Note("two-sided, of Fisher's exact test against the baseline, before and after Holm over the cells; with few runs no counts reach a small p")
+	fisher := t.Note("two-sided, of Fisher's exact test against the baseline, before and after Holm over the cells" + r.fewRuns())
 	intervals := table.Column{Group: "collapsed", Head: "share % " + clopper}
 	raw := table.Column{Group: "collapsed", Head: "p Fisher " + fisher}
 	p := table.Column{Group: "collapsed", Head: "p Holm " + fisher}
@@ -129,6 +130,18 @@ func (r *Report) collapseColumns(t *table.Table, cells []Cell) []table.Column {
 		p.Cells, p.Values = append(p.Cells, shown), append(p.Values, float64(c.P))
 	}
 	return []table.Column{shares, intervals, raw, p}
+}
+
+// fewRuns says that no counts of so few runs could reach alpha after Holm, if so.
+func (r *Report) fewRuns() string {
+	most, baseline := 0, r.Cells[0].Collapse.N
+	for _, c := range r.Cells[1:] {
+		most = max(most, c.Collapse.N)
+	}
+	if smallest := stats.Fisher(most, most, 0, baseline); float64(len(r.compared()))*smallest > r.Alpha {
+		return "; no counts of so few runs could reach " + Number(r.Alpha).shortest()
+	}
+	return ""
 }
 
 // interval is that of the share, in percent.

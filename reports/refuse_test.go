@@ -114,13 +114,31 @@ func TestWarnings(t *testing.T) {
 		{"some failed", func(runs [][]run) { runs[1][0].outcome = results.TimedOut }, "1 of 36 runs ended without a result"},
 		{"some open", func(runs [][]run) { runs[1][0].outcome, runs[2][0].outcome = "", results.Failed },
 			"1 of 36 runs ended without a result, 1 have none yet: what is said here will change"},
-		{"unequal", func(runs [][]run) { runs[1][0].outcome = results.Diverged }, "cells do not rest on equally many values of linear_top1: from 5 to 6 of 6 seeds"},
+		{"unequal", func(runs [][]run) { runs[1][0].outcome = results.Diverged }, "cells do not rest on equally many values of linear_top1: those that have any on 5 to 6, of 6 seeds"},
+		{"a gain that may be nothing", func(runs [][]run) {
+			for i, gain := range []float64{3, -2, 1, 0, 2, -1} {
+				m := runs[0][i].metrics["linear_top1"]
+				m.final = m.untrained + gain
+				runs[0][i].metrics["linear_top1"] = m
+			}
+		}, "the baseline bn is not shown to have learned anything: trained minus untrained is 0.5 [−1.5, 2.5] in linear_top1"},
 	} {
 		study, runs := fixture(1, 2, 3, 4, 5, 6)
 		c.change(runs)
 		r := newReport(study, runs)
 		if all := strings.Join(r.Warnings, "\n"); !strings.Contains(all, c.want) {
 			t.Errorf("%s: %q", c.name, all)
+		}
+	}
+}
+
+// That few runs can show nothing is said where it is so, and nowhere else.
+func TestFewRunsForFisher(t *testing.T) {
+	for seeds, few := range map[int]bool{2: true, 5: false} {
+		r := report([]int{1, 2, 3, 4, 5}[:seeds]...)
+		table, _ := r.differencesTable()
+		if got := strings.Contains(strings.Join(table.Notes, "\n"), "no counts of so few runs could reach 0.05"); got != few {
+			t.Errorf("%d seeds: said %v: %q", seeds, got, table.Notes)
 		}
 	}
 }
@@ -175,7 +193,7 @@ func TestAdvice(t *testing.T) {
 		prefix string
 	}{
 		{"contradicted", advice(margin(2), 1, 2, 3, 4), ""},
-		{"a wider margin", advice(margin(4.9), 1, 2, 3, 4), "9 seeds in all, 5 more, would probably settle it (80 %, if difference and spread stay as they are): 30 further runs, about 30 min with 1 worker;"},
+		{"a wider margin", advice(margin(4.9), 1, 2, 3, 4), "9 seeds in all, 5 more, would support it with a probability of 80 %, if the true difference and spread are what 4 seeds show, and they may be far off: 30 further runs, about 30 min with 1 worker;"},
 		{"one seed", advice(asIs, 1), "no number of seeds can be named that would settle it: one seed has no spread"},
 		{"diverged", advice(func(_ *ablations.Study, runs [][]run) { runs[4][0].outcome = results.Diverged }, 1, 2, 3), "no number of seeds can be named that would settle it: 1 of 3 runs of gn+ws diverged"},
 	} {

@@ -210,6 +210,9 @@ func TestVerdictsAgreeWithTheirFigures(t *testing.T) {
 				if p.P.known() && (p.P <= c.Level) != (p.Verdict == Supported) {
 					t.Fatalf("%+v at level %v", p, c.Level)
 				}
+				if p.P > c.P {
+					t.Fatalf("%+v of a claim with p = %v", p, c.P)
+				}
 				if p.Low.known() && !(p.Low <= p.Estimate && p.Estimate <= p.High) {
 					t.Fatalf("%+v: estimate outside its interval", p)
 				}

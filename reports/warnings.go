@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"ablate/ablations"
@@ -36,14 +37,22 @@ func (r *Report) warnOfRuns() {
 	r.warnOfNothingLearned()
 }
 
-// warnOfNothingLearned tells that training has not improved the baseline, by
-// which all others are measured.
+// warnOfNothingLearned tells that training is not shown to have improved the
+// baseline, by which all others are measured.
 func (r *Report) warnOfNothingLearned() {
-	end, start := r.Cells[0].metric(r.Metric).Mean, r.Cells[0].metric(r.Metric+untrainedSuffix).Mean
-	if unitOf(r.Metric) == "%" && end <= start {
-		r.warn("the baseline %s ends at %s %%, untrained it has %s %%: by %s it has learned nothing, and comparisons with it are about that",
-			r.Cells[0].Name, end.fixed(1), start.fixed(1), r.Metric)
+	baseline := r.Cells[0]
+	trained, untrained := valuesOf(baseline.runs, r.Metric, false), valuesOf(baseline.runs, r.Metric, true)
+	gain := stats.Compare(stats.Method(r.Test), trained, untrained)
+	low, high := gain.Interval(1 - r.Alpha)
+	if unitOf(r.Metric) != "%" || gain.N == 0 || baseline.Refused != "" || low > 0 || math.IsInf(low, -1) && gain.Mean > 0 {
+		return
 	}
+	found := Number(gain.Mean).fixed(1)
+	if !math.IsInf(low, -1) {
+		found += fmt.Sprintf(" [%s, %s]", Number(low).fixed(1), Number(high).fixed(1))
+	}
+	r.warn("the baseline %s is not shown to have learned anything: trained minus untrained is %s in %s, and comparisons with it are about that",
+		baseline.Name, found, r.Metric)
 }
 
 // lacking says which runs have no result.
@@ -74,7 +83,7 @@ func (r *Report) warnOfUnequalN() {
 		most = max(most, n)
 	}
 	if least >= 0 && least < most {
-		r.warn("cells do not rest on equally many values of %s: from %d to %d of %s", r.Metric, least, most, words.Plural(len(r.Seeds), "seed"))
+		r.warn("cells do not rest on equally many values of %s: those that have any on %d to %d, of %s", r.Metric, least, most, words.Plural(len(r.Seeds), "seed"))
 	}
 }
 
