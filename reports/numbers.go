@@ -15,7 +15,8 @@ func unitOf(metric string) string {
 }
 
 // decimalsFor chooses how many decimals a set of figures is shown with: one
-// for percentages, else so many that the largest has three digits.
+// for percentages, else so many that the largest has three digits. It is negative
+// for what is written with an exponent.
 func decimalsFor(unit string, figures ...Number) int {
 	if unit == "%" {
 		return 1
@@ -29,40 +30,72 @@ func decimalsFor(unit string, figures ...Number) int {
 	if largest == 0 {
 		return 1
 	}
-	return min(max(2-int(math.Floor(math.Log10(largest))), 0), 6)
-}
-
-// decimalsWithin is decimalsFor estimates whose intervals have these half-widths:
-// no more than the narrowest of them deserves.
-func decimalsWithin(unit string, estimates, halfWidths []Number) int {
-	narrowest := unknown
-	for _, h := range halfWidths {
-		if h.known() && !(narrowest <= h) {
-			narrowest = h
-		}
-	}
-	decimals := decimalsFor(unit, estimates...)
-	if narrowest.known() {
-		decimals = min(decimals, decimalsFor(unit, narrowest))
+	decimals := 2 - exponentOf(largest)
+	if largest < tooLarge {
+		decimals = max(decimals, 0)
 	}
 	return decimals
 }
 
-// fixed writes n with a true minus sign; "?" if it is not known.
+// decimalsWithin is decimalsFor estimates whose intervals have these half-widths:
+// no more than the narrowest of them deserves, and at least so many that it has a
+// digit of its own.
+func decimalsWithin(unit string, estimates, halfWidths []Number) int {
+	narrowest := unknown
+	for _, h := range halfWidths {
+		if h.known() && h > 0 && !(narrowest <= h) {
+			narrowest = h
+		}
+	}
+	decimals := decimalsFor(unit, estimates...)
+	if !narrowest.known() {
+		return decimals
+	}
+	const rounding = 9 // decimals further on, a width is what rounding left
+	if own := -exponentOf(float64(narrowest)); own < decimals+rounding {
+		decimals = max(min(decimals, decimalsFor(unit, narrowest)), own)
+	}
+	if unit == "%" {
+		return min(decimals, 2) // ten thousand images have no more
+	}
+	return decimals
+}
+
+// exponentOf is that of the first digit: 2 for 345.
+func exponentOf(v float64) int { return int(math.Floor(math.Log10(v))) }
+
+// Where figures get an exponent of ten.
+const (
+	tooLarge = 1e7
+	tooSmall = 1e-4
+)
+
+// fixed writes n with a true minus sign; "?" if it is not known. What is large, or
+// small and shown with many decimals, has an exponent and as many digits as the
+// decimals would show.
 func (n Number) fixed(decimals int) string {
 	if !n.known() {
 		return "?"
 	}
-	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
+	format, size := byte('f'), math.Abs(float64(n))
+	if size >= tooLarge || 0 < size && size < tooSmall && decimals > 6 {
+		format, decimals = 'e', decimals+exponentOf(size)
+	}
+	s := strconv.FormatFloat(float64(n), format, max(decimals, 0), 64)
 	if strings.Trim(s, "-0.") == "" {
 		return strings.TrimPrefix(s, "-")
 	}
-	return strings.Replace(s, "-", "−", 1)
+	return tidy(s)
 }
 
 // shortest writes n with as few digits as identify it.
 func (n Number) shortest() string {
-	return strings.ReplaceAll(strconv.FormatFloat(float64(n), 'g', -1, 64), "-", "−")
+	return tidy(strconv.FormatFloat(float64(n), 'g', -1, 64))
+}
+
+// tidy writes true minus signs and short exponents.
+func tidy(number string) string {
+	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e−", "-", "−").Replace(number)
 }
 
 // pValue writes a p value with three decimals.

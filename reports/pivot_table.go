@@ -129,13 +129,13 @@ func (p *Pivot) head(levels []int, metric string) table.Column {
 
 // decimals are those of a metric's means, the same in all of the table.
 func (p *Pivot) decimals(metric string) int {
-	var means []Number
+	var means, halfWidths []Number
 	for _, f := range p.fields {
 		if f.metric == metric {
-			means = append(means, f.value.Mean)
+			means, halfWidths = append(means, f.value.Mean), append(halfWidths, (f.value.High-f.value.Low)/2)
 		}
 	}
-	return decimalsOf(metric, means)
+	return max(decimalsOf(metric, means), decimalsWithin(unitOf(metric), means, halfWidths))
 }
 
 // text is a field's mean, " ± ", half-width, " (n)" and marks. One run's has no

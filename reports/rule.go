@@ -30,7 +30,7 @@ func (r *Report) rule() string {
 		several = several || tested > 1
 	}
 	if len(levels) > 0 {
-		says = append(says, fmt.Sprintf("Comparisons: %s of the opposite, Holm over %s at %s (%s).",
+		says = append(says, fmt.Sprintf("Comparisons: %s of the opposite, so that a small p supports a claim and one near 1 speaks against it; Holm over %s at %s (%s).",
 			r.tests(), words.Plural(len(levels), "claim"), Number(r.Alpha).shortest(), strings.Join(levels, ", ")))
 	}
 	if bounds {

@@ -313,8 +313,7 @@ func (c comparison) judge(part ablations.Part, level float64, compared int) Part
 func (c comparison) says(p Part) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s: %s − %s", p.Metric, p.Cells[0], p.Cells[1])
-	unit := unitOf(p.Metric)
-	decimals := decimalsFor(unit, p.Estimate, p.Threshold, p.Low, p.High)
+	decimals := decimalsWithin(unitOf(p.Metric), []Number{p.Estimate, p.Threshold}, []Number{(p.High - p.Low) / 2})
 	if p.Estimate.known() {
 		fmt.Fprintf(&s, " = %s", p.Estimate.fixed(decimals))
 	}
