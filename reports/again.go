@@ -1,8 +1,9 @@
 package reports
 
 import (
-	"ablate/words"
 	"strings"
+
+	"ablate/words"
 )
 
 // studyFile is the name under which WriteDir leaves a study that is not
@@ -38,5 +39,14 @@ func (r *Report) commands(file string) []string {
 	if file == "" {
 		return []string{report}
 	}
-	return []string{"ablate run " + words.Quote(file) + sets.String(), report}
+	return []string{"ablate run " + words.Quote(file) + sets.String() + r.besides(), report}
+}
+
+// besides names, as a comment, what must lie beside the file of a study with a
+// trainer of its own.
+func (r *Report) besides() string {
+	if r.study == nil || r.study.Trainer == nil || len(r.study.Trainer.Files) == 0 {
+		return ""
+	}
+	return " # with " + words.Printable(strings.Join(r.study.Trainer.Files, ", ")) + " beside it"
 }

@@ -433,6 +433,10 @@ func TestCommands(t *testing.T) {
 			t.Errorf("shipped %v, file %q: %q, want %q", c.shipped, c.file, got, c.want)
 		}
 	}
+	own := &Report{Name: "own", study: &ablations.Study{Trainer: &ablations.Trainer{Files: []string{"train.py", "lib"}}}}
+	if got, want := own.commands("./study.toml")[0], "ablate run ./study.toml # with train.py, lib beside it"; got != want {
+		t.Errorf("with a trainer of its own: %q, want %q", got, want)
+	}
 }
 
 // Commands for the store at hand are for whoever sees the text.
