@@ -9,11 +9,9 @@ import (
 
 	"ablate/reports/figure"
 	"ablate/results"
+	"ablate/trainer/config"
 	"ablate/words"
 )
-
-// collapseThreshold is the z_std below which a projection counts as collapsed.
-const collapseThreshold = 0.1
 
 // curve is a figure of one metric over the steps.
 type curve struct {
@@ -72,7 +70,7 @@ func (r *Report) curvesFigure(c curve) (f Figure, found bool, err error) {
 func (r *Report) thresholds(metric string) []figure.Threshold {
 	switch metric {
 	case "z_std":
-		return []figure.Threshold{{Label: fmt.Sprintf("collapsed below %v", collapseThreshold), Value: collapseThreshold}}
+		return []figure.Threshold{{Label: fmt.Sprintf("collapsed below %v", config.SeparatedStd), Value: config.SeparatedStd}}
 	case "z_rankme":
 		// No rank is below 1, and where the baseline's is below 10, none is a tenth of it.
 		if at := lowRank * float64(r.Cells[0].metric("z_rankme").Mean); at > 1 {

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"ablate/ablations"
 	"ablate/reports/figure"
-	"ablate/words"
+	"ablate/trainer/config"
 )
 
 // rows are the figure's rows of these cells.
@@ -22,10 +21,8 @@ func (r *Report) rows(cells []int) []figure.Row {
 
 // meanKey says what the marks at the means are.
 func (r *Report) meanKey(panel figure.Panel) string {
-	for _, m := range panel.Marks {
-		if m.Mean != nil && isFinite(m.Mean.Low) && isFinite(m.Mean.High) {
-			return "mean, " + percent(1-r.Alpha) + " t interval"
-		}
+	if slices.ContainsFunc(panel.Marks, figure.Marks.HasInterval) {
+		return "mean, " + percent(1-r.Alpha) + " t interval"
 	}
 	return "mean"
 }
@@ -55,14 +52,11 @@ func (r *Report) comparisonFigure() (f Figure, found bool) {
 		Title: comparisonTitle(r.Metric),
 		Rows:  r.rows(cells),
 		Key:   figure.Key{Mean: r.meanKey(panel), Value: "one seed"},
-		Note:  r.figureNote("Values at the last step" + left),
 	}
+	aside := r.addUntrained(d, panel.Marks, cells)
+	d.Note = r.figureNote("Values at the last step" + aside + left)
 	for k, i := range cells {
 		cell := r.Cells[i]
-		if untrained := meanOf(floats(cell.Metrics[r.Metric+untrainedSuffix].Values)); isFinite(untrained) {
-			panel.Marks[k].Hollow = []float64{untrained}
-			d.Key.Hollow = "untrained (step 0)"
-		}
 		var remarks []string
 		if outcome := cell.outcome(); outcome != completed {
 			remarks = append(remarks, outcome)
@@ -74,6 +68,44 @@ func (r *Report) comparisonFigure() (f Figure, found bool) {
 	}
 	d.Panels = []figure.Panel{panel}
 	return Figure{"comparison", d.Title, "Every cell's " + r.Metric + r.range_(r.Metric) + ": mean, interval, each seed, and the network before training", d}, true
+}
+
+// addUntrained adds what the networks were before training to the marks of cells,
+// unless that is so far off that the cells could not be told apart any more: then
+// it says where it is.
+func (r *Report) addUntrained(d *figure.Dots, marks []figure.Marks, cells []int) (aside string) {
+	var trained, untrained []float64
+	for k, i := range cells {
+		trained = append(trained, marks[k].Values...)
+		untrained = append(untrained, meanOf(floats(r.Cells[i].metric(r.Metric+untrainedSuffix).Values)))
+	}
+	if low, high := extent(untrained); low <= high {
+		const most = 4 // times as wide as the trained values
+		from, to := extent(trained)
+		if max(to, high)-min(from, low) > most*(to-from) && from < to {
+			decimals := decimalsFor(unitOf(r.Metric), Number(low), Number(high))
+			return fmt.Sprintf("; at step 0, from %s to %s%s, out of the figure", Number(low).fixed(decimals), Number(high).fixed(decimals), spaced(unitOf(r.Metric)))
+		}
+		d.Key.Hollow = "untrained (step 0)"
+	}
+	for k, v := range untrained {
+		if isFinite(v) {
+			marks[k].Hollow = []float64{v}
+		}
+	}
+	return ""
+}
+
+// extent is the smallest and the largest of the values that are finite; low is
+// above high if none is.
+func extent(values []float64) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, v := range values {
+		if isFinite(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	return low, high
 }
 
 // range_ names the cells with the lowest and the highest mean.
@@ -117,135 +149,6 @@ func comparisonTitle(metric string) string {
 	return "Every cell's " + metric
 }
 
-// axisOfUnit is the axis of what a paper gives in "top-1 %".
-func axisOfUnit(unit string) figure.Axis {
-	if label, ok := strings.CutSuffix(unit, "%"); ok {
-		return figure.Axis{Label: strings.TrimSpace(label), Unit: "%"}
-	}
-	return figure.Axis{Label: unit}
-}
-
-const twoScales = "each panel has a scale of its own: compare orders, not values"
-
-// whole makes panels of percentages go from 0 to 100, lest a difference looks as
-// large in one as another in the other.
-func whole(panels ...*figure.Panel) {
-	for _, p := range panels {
-		if p.X.Unit == "%" {
-			p.Wide = []float64{0, 100}
-		}
-	}
-}
-
-// paperFigure shows what the paper found for the study's cells beside what was
-// measured here.
-func (r *Report) paperFigure() (f Figure, found bool) {
-	if r.Paper == nil {
-		return Figure{}, false
-	}
-	var cells []int
-	for i, c := range r.Cells {
-		if c.Paper.known() && len(cells) < mostRows {
-			cells = append(cells, i)
-		}
-	}
-	left := ""
-	if n := len(r.Paper.Values); n > len(cells) {
-		left = fmt.Sprintf("; the first %s quoted cells are drawn: the table has all", countOf(len(cells), n))
-	}
-	here := r.panelOf(cells, r.Paper.Metric)
-	here.Title = "here"
-	paper := figure.Panel{Title: "the paper", X: axisOfUnit(r.Paper.Unit)}
-	for k, i := range cells {
-		paper.Marks = append(paper.Marks, figure.Marks{Pair: []figure.Mark{{At: float64(r.Cells[i].Paper), Style: r.looks[i]}}})
-		found = found || anyFinite(here.Marks[k].Values)
-	}
-	whole(&paper, &here)
-	d := &figure.Dots{
-		Title: "The paper and this study", Rows: r.rows(cells), Panels: []figure.Panel{paper, here},
-		Key:  figure.Key{Filled: "the paper's value", Mean: r.meanKey(here), Value: "one seed"},
-		Note: r.figureNote("Paper: " + r.Paper.Where + ". Here: values at the last step; " + twoScales + left),
-	}
-	return Figure{"paper", d.Title, "Two panels side by side: the cells' values in the paper, and their " + r.Paper.Metric + " here", d}, found
-}
-
-// quoted is a claim with the paper's two values and ours.
-type quoted struct {
-	id     string
-	paper  *ablations.Paper
-	metric string
-	cells  []ablations.Selector // the two that it compares first
-	means  [2]float64           // of the two cells here
-}
-
-// quotedClaims lists the claims that quote the paper and compare two cells, as
-// the quoted values do.
-func (r *Report) quotedClaims() []quoted {
-	var all []quoted
-	for _, claim := range r.study.Claims {
-		k := slices.IndexFunc(claim.All, func(p ablations.Part) bool { return p.Metric != "" && len(p.Cells) == 2 })
-		if claim.Paper == nil || k < 0 {
-			continue
-		}
-		part := claim.All[k]
-		q := quoted{id: claim.ID, paper: claim.Paper, metric: part.Metric, cells: part.Cells}
-		for i, selector := range part.Cells {
-			name := part.Metric
-			if selector.Untrained {
-				name += untrainedSuffix
-			}
-			q.means[i] = float64(r.Cells[selector.Cell].metric(name).Mean)
-		}
-		if isFinite(q.means[0]) || isFinite(q.means[1]) {
-			all = append(all, q)
-		}
-	}
-	return all
-}
-
-// paperClaimsFigure shows the two values that a claim quotes from the paper
-// beside the two means that it compares here.
-func (r *Report) paperClaimsFigure() (f Figure, found bool) {
-	all := r.quotedClaims()
-	if len(all) == 0 {
-		return Figure{}, false
-	}
-	first := all[0]
-	paper := figure.Panel{Title: "the paper", X: axisOfUnit(first.paper.Unit)}
-	here := figure.Panel{Title: "here", X: figure.Axis{Label: first.metric, Unit: unitOf(first.metric)}}
-	whole(&paper, &here)
-	d := &figure.Dots{
-		Title: "What the claims quote, and this study",
-		Key:   figure.Key{Filled: "the first of two", Hollow: "what it is compared with"},
-	}
-	var sources []string
-	for _, q := range all {
-		if q.paper.Unit != first.paper.Unit || q.metric != first.metric {
-			continue // of another scale, which the note says
-		}
-		pair := func(a, b float64) []figure.Mark {
-			return []figure.Mark{
-				{Name: q.cells[0].Text, At: a, Style: r.looks[q.cells[0].Cell]},
-				{Name: q.cells[1].Text, At: b, Style: r.looks[q.cells[1].Cell], Hollow: true},
-			}
-		}
-		d.Rows = append(d.Rows, figure.Row{Name: q.id, Marks: pair(0, 0)})
-		paper.Marks = append(paper.Marks, figure.Marks{Pair: pair(q.paper.Value, q.paper.Against)})
-		here.Marks = append(here.Marks, figure.Marks{Pair: pair(q.means[0], q.means[1])})
-		if !slices.Contains(sources, q.paper.Where) {
-			sources = append(sources, q.paper.Where)
-		}
-	}
-	note := "Paper: " + strings.Join(sources, "; ") + ". Here: means over seeds of the two cells that the claim compares first, " +
-		"at the last step, or at step 0 where it says untrained; " + twoScales
-	if left := len(all) - len(d.Rows); left > 0 {
-		note += "; not drawn: " + words.Plural(left, "claim") + " of another scale"
-	}
-	d.Panels, d.Note = []figure.Panel{paper, here}, r.figureNote(note)
-	const alt = "Two panels side by side: the two values that each claim quotes from the paper, and the two means that it compares here"
-	return Figure{"paper-claims", d.Title, alt, d}, true
-}
-
 // untrainedFigure shows how well conditioned the cells' networks are before the
 // first step.
 func (r *Report) untrainedFigure() (f Figure, found bool) {
@@ -257,7 +160,7 @@ func (r *Report) untrainedFigure() (f Figure, found bool) {
 		Note: r.figureNote("Outputs of the untrained networks for held-out images, " +
 			"which are all alike at a spread of 0, a cosine of 1 and a rank of 1" + left),
 	}
-	threshold := collapseThreshold
+	threshold := config.SeparatedStd
 	for _, panel := range []figure.Panel{
 		{
 			Title: "spread", X: figure.Axis{Label: "std", Log: true}, Wide: []float64{0.9 * threshold},
@@ -285,73 +188,4 @@ func (r *Report) fillUntrained(panel *figure.Panel, cells []int) (found bool) {
 	}
 	panel.X.Label = z + ", " + y
 	return found
-}
-
-// timeFigure shows what the cells' runs cost.
-func (r *Report) timeFigure() (f Figure, found bool) {
-	cells, left := r.pick(mostRows)
-	d := &figure.Dots{Title: "What it costs", Rows: r.rows(cells), Key: figure.Key{Filled: "mean", Value: "one seed"}}
-	seconds := make([][]float64, len(cells))
-	longest := 0.0
-	for k, i := range cells {
-		for _, run := range r.Cells[i].runs {
-			if run.outcome.IsResult() && run.seconds > 0 {
-				seconds[k] = append(seconds[k], run.seconds)
-				longest = max(longest, run.seconds)
-			}
-		}
-		d.Rows[k].Remark = lasting(secondsOf(r.Cells[i].runs)) + " in all"
-	}
-	d.Panels = []figure.Panel{timePanel(seconds, unitOfTime(longest))}
-	d.Note = r.figureNote("Wall-clock time of runs with a result, over all their attempts, on " + list(r.Provenance.CPUs) + "; " +
-		lasting(secondsOf(distinct(r.Cells))) + " in all, with the runs that failed, each run once" + left)
-	return Figure{"time", d.Title, "Every cell's time of a run, mean and each seed, and the time that its runs took together", d}, longest > 0
-}
-
-// timePanel shows the seconds of each row's runs in a unit.
-func timePanel(seconds [][]float64, unit timeUnit) figure.Panel {
-	panel := figure.Panel{X: figure.Axis{Label: "time of a run", Unit: unit.name}, Wide: []float64{0}}
-	for _, row := range seconds {
-		var values []float64
-		for _, s := range row {
-			values = append(values, s/unit.seconds)
-		}
-		mean := figure.Interval{Mean: meanOf(values), Low: math.Inf(-1), High: math.Inf(1)}
-		panel.Marks = append(panel.Marks, figure.Marks{Values: values, Mean: &mean})
-	}
-	return panel
-}
-
-func secondsOf(runs []run) (sum float64) {
-	for _, run := range runs {
-		sum += run.seconds
-	}
-	return sum
-}
-
-type timeUnit struct {
-	name    string
-	seconds float64
-}
-
-// unitOfTime is the largest unit that a time has two of.
-func unitOfTime(seconds float64) timeUnit {
-	units := []timeUnit{{"h", 3600}, {"min", 60}, {"s", 1}}
-	for _, u := range units {
-		if seconds >= 2*u.seconds {
-			return u
-		}
-	}
-	return units[len(units)-1]
-}
-
-// lasting writes a time with two or three digits.
-func lasting(seconds float64) string {
-	u := unitOfTime(seconds)
-	v := Number(seconds / u.seconds)
-	decimals := 0
-	if u.name != "s" && v < 100 {
-		decimals = 1
-	}
-	return v.fixed(decimals) + " " + u.name
 }

@@ -57,7 +57,7 @@ func (r *Report) Figures() ([]Figure, error) {
 	}
 	add(r.spectrumFigure())
 	add(r.untrainedFigure())
-	add(r.timeFigure())
+	add(r.costFigure())
 	return all, nil
 }
 

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ablate/ablations"
 	"ablate/reports/figure"
 	"ablate/results"
+	"ablate/trainer/config"
 )
 
 // sized is a study of n cells: up to six are levels of one axis; beyond, two
@@ -453,7 +455,7 @@ func TestPaperClaimsFigure(t *testing.T) {
 func TestUntrainedFigure(t *testing.T) {
 	r := reportSized(5, 2, func(r *run) { delete(r.metrics, "y_rankme") })
 	d := figuresOf(t, r)["untrained"].picture.(*figure.Dots)
-	if len(d.Panels) != 3 || d.Panels[0].Title != "spread" || *d.Panels[0].Reference != collapseThreshold || d.Panels[1].Reference != nil {
+	if len(d.Panels) != 3 || d.Panels[0].Title != "spread" || *d.Panels[0].Reference != config.SeparatedStd || d.Panels[1].Reference != nil {
 		t.Errorf("the panels are %+v", d.Panels)
 	}
 	m := d.Panels[0].Marks[2]
@@ -465,22 +467,37 @@ func TestUntrainedFigure(t *testing.T) {
 	}
 }
 
-// A run that two cells share is paid for once, and one that failed is paid for
-// too.
-func TestTimeFigure(t *testing.T) {
-	study, runs := sized(3, 2)
+// A run that two cells share is paid for once; one that failed, and attempts
+// that were done again, are paid for too.
+func TestCostFigure(t *testing.T) {
+	study, runs := sized(4, 2)
 	runs[1] = runs[0]
 	runs[2][1].outcome, runs[2][1].seconds = results.TimedOut, 7100
-	r := reportOf(study, runs)
-	d := figuresOf(t, r)["time"].picture.(*figure.Dots)
-	if d.Panels[0].X.Unit != "s" && d.Panels[0].X.Unit != "min" {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	again := func(n int, from int64, seconds time.Duration) results.Attempt {
+		return results.Attempt{Number: n, Version: "v", ResumeStep: from, Started: start, Active: start.Add(seconds * time.Second)}
+	}
+	runs[3][0].seconds = 120 + 60 + 120
+	runs[3][0].attempts = []results.Attempt{again(1, 0, 120), again(2, 0, 60), again(3, 40, 120)} // the second began anew, the third went on
+	runs[3][1] = run{seed: 2}
+	d := figuresOf(t, reportOf(study, runs))["time"].picture.(*figure.Dots)
+	if d.Panels[0].X.Unit != "min" {
 		t.Errorf("the unit is %q", d.Panels[0].X.Unit)
 	}
 	if got := d.Panels[0].Marks[2]; len(got.Values) != 1 || got.Values[0] != 2 || got.Mean.Mean != 2 {
 		t.Errorf("the cell with a failed run takes %v, %+v min; want 2", got.Values, got.Mean)
 	}
-	if d.Rows[2].Remark != "2.0 h in all" || d.Rows[0].Remark != "3.4 min in all" || !strings.Contains(d.Note, "; 2.1 h in all") {
-		t.Errorf("remarks %q and %q; %s", d.Rows[0].Remark, d.Rows[2].Remark, d.Note)
+	if got := d.Panels[0].Marks[3]; len(got.Values) != 1 || got.Values[0] != 3 {
+		t.Errorf("the run with an attempt that was done again takes %v min; want 3", got.Values)
+	}
+	want := []string{"3.4 min in all", "3.4 min in all", "120 min in all, 118 min lost", "5.0 min in all, 2.0 min lost"}
+	for i, row := range d.Rows {
+		if row.Remark != want[i] {
+			t.Errorf("%s: %q, want %q", row.Name, row.Remark, want[i])
+		}
+	}
+	if !strings.Contains(d.Note, "The study: 2.1 h in all, 2.0 h lost, each run once") {
+		t.Errorf("the note says %s", d.Note)
 	}
 }
 
@@ -495,5 +512,30 @@ func TestThresholds(t *testing.T) {
 	r = reportSized(2, 2, func(r *run) { r.metrics["z_rankme"] = ends{untrained: 12, final: 9} })
 	if got := append(r.thresholds("z_rankme"), r.thresholds("z_cosine")...); len(got) != 0 {
 		t.Errorf("a rank below 1: %v", got)
+	}
+}
+
+// What the networks were before training is drawn beside what they became, unless
+// it is so far off that the cells would run together.
+func TestUntrainedFarOff(t *testing.T) {
+	draw := func(untrained float64) *figure.Dots {
+		study, runs := fixture(1, 2, 3)
+		for _, row := range runs {
+			for i := range row {
+				m := row[i].metrics["linear_top1"]
+				m.untrained = untrained
+				row[i].metrics["linear_top1"] = m
+			}
+		}
+		f, _ := newReport(study, runs).comparisonFigure()
+		return f.picture.(*figure.Dots)
+	}
+	near := draw(60)
+	if near.Key.Hollow == "" || len(near.Panels[0].Marks[0].Hollow) != 1 || strings.Contains(near.Note, "step 0") {
+		t.Errorf("near: key %q, note %q", near.Key.Hollow, near.Note)
+	}
+	far := draw(1)
+	if far.Key.Hollow != "" || far.Panels[0].Marks[0].Hollow != nil || !strings.Contains(far.Note, "at step 0, from 1.0 to 1.0 %, out of the figure") {
+		t.Errorf("far: key %q, note %q", far.Key.Hollow, far.Note)
 	}
 }

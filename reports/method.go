@@ -67,8 +67,8 @@ func (r *Report) measured() (terms []page.Term) {
 		"Untrained is the same network, with the same seed, at step 0: the yardstick for what training has added, which chance is not."))
 	if r.own == nil {
 		terms = append(terms, term("Outcome",
-			fmt.Sprintf("Collapsed: at the last two probes z_std is below %v and below half of what it was at step 0.", collapseThreshold),
-			fmt.Sprintf("Never separated: below %v from step 0 on.", collapseThreshold),
+			fmt.Sprintf("Collapsed: at the last two probes z_std is below %v and below half of what it was at step 0.", config.SeparatedStd),
+			fmt.Sprintf("Never separated: below %v from step 0 on.", config.SeparatedStd),
 			"Diverged: the loss, a gradient or a weight was not finite any more, so there is no last value.",
 			"All three are results: they are counted, and nothing that needs a value they lack is decided.",
 			"Failed runs are no results, and are named."))
@@ -171,7 +171,8 @@ func (r *Report) tested() (terms []page.Term) {
 		term("Level",
 			"A claim is supported if all its parts are, so its p is the largest of theirs.",
 			"Holm's correction over all claims that compare anything then gives each claim the level of its bounds:",
-			fmt.Sprintf("the chance that any false claim is supported is at most %s, as far as what the test assumes is true.", Number(r.Alpha).shortest()),
+			fmt.Sprintf("the chance that any false comparison is supported is at most %s, as far as what the test assumes is true.", Number(r.Alpha).shortest()),
+			"Collapse is counted, and has no such guarantee.",
 			"A comparison that was not run counts with p = 1, so that the correction does not depend on what was run.",
 			"One part is enough to contradict a claim, so each of k comparisons does it at 1/k of the claim's level:",
 			fmt.Sprintf("a true claim is contradicted with a chance of at most %s, each by itself.", Number(r.Alpha).shortest())),

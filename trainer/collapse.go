@@ -6,15 +6,12 @@ import (
 	"ablate/trainer/config"
 )
 
-// threshold is the z_std below which a projection counts as not separated.
-const threshold = 0.1
-
 // judge says how a run that came to its end ended, from z_std at its probes,
 // the one at step 0 first:
 //
-//   - never separated: below the threshold at every probe;
+//   - never separated: below config.SeparatedStd at every probe;
 //   - collapsed: at the last two probes after step 0 (or the only one) below
-//     the threshold and below half of the value at step 0.
+//     it and below half of the value at step 0.
 func judge(zStd []float64) Outcome {
 	if len(zStd) < 2 {
 		return Outcome{Kind: "completed"}
@@ -22,16 +19,16 @@ func judge(zStd []float64) Outcome {
 	first, last := zStd[0], zStd[len(zStd)-1]
 	separated, collapsed := false, true
 	for i, z := range zStd {
-		if z >= threshold {
+		if z >= config.SeparatedStd {
 			separated = true
 		}
-		if i > 0 && i >= len(zStd)-2 && !(z < threshold && z < first/2) {
+		if i > 0 && i >= len(zStd)-2 && !(z < config.SeparatedStd && z < first/2) {
 			collapsed = false
 		}
 	}
 	switch {
 	case !separated:
-		return Outcome{"never_separated", fmt.Sprintf("z_std was %.3g at step 0 and never reached %g; it ended at %.3g", first, threshold, last)}
+		return Outcome{"never_separated", fmt.Sprintf("z_std was %.3g at step 0 and never reached %g; it ended at %.3g", first, config.SeparatedStd, last)}
 	case collapsed:
 		return Outcome{"collapsed", fmt.Sprintf("z_std fell from %.3g at step 0 to %.3g", first, last)}
 	}

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -54,19 +55,17 @@ type Mark struct {
 	Hollow bool
 }
 
-// Key says what the marks are; "" leaves an entry out.
-type Key struct{ Mean, Filled, Value, Hollow string }
-
 const (
 	rowHeight  = vg.Length(28)
 	nearby     = vg.Length(8)  // between a row's middle and the marks above and below
-	panelGap   = vg.Length(34) // between two panels
+	meanSize   = vg.Length(4)  // of the marks on a row's middle
+	panelGap   = vg.Length(28) // between two panels
 	longestSay = vg.Length(150)
 	markName   = vg.Length(12) // from the left of a marker beside a row to its name
 )
 
 // panelWidths are the widths of one of so many panels.
-var panelWidths = []vg.Length{plotWidth, plotWidth, 190, 150}
+var panelWidths = []vg.Length{plotWidth, plotWidth, 140, 110}
 
 // remarkLines breaks the remark at its first comma into two lines if it is
 // long; what is longer still is cut.
@@ -95,12 +94,8 @@ type grid struct {
 
 // layout implements Picture.
 func (d *Dots) layout() (width, height vg.Length, draw func(pen)) {
-	g, clipped := d.grid()
-	note := d.Note
-	if clipped {
-		note += " An arrow: the interval goes on beyond the figure."
-	}
-	f := newFrame(d.Title, "", note, g.width)
+	g := d.grid()
+	f := newFrame(d.Title, "", d.Note+d.intervalNote(g), g.width)
 	key := d.key()
 	keyHeight := vg.Length(0)
 	if len(key) > 0 {
@@ -129,8 +124,32 @@ func (d *Dots) layout() (width, height vg.Length, draw func(pen)) {
 	}
 }
 
+// intervalNote says what those intervals are that do not show both their ends.
+func (d *Dots) intervalNote(g grid) (note string) {
+	ends := map[ending]bool{}
+	hidden := false
+	for i, panel := range d.Panels {
+		for _, m := range panel.Marks {
+			if m.HasInterval() {
+				ends[g.scales[i].ending(m.Mean.Low)], ends[g.scales[i].ending(m.Mean.High)] = true, true
+				hidden = hidden || g.scales[i].hides(*m.Mean, g.panels[i].Size().X)
+			}
+		}
+	}
+	if ends[cut] {
+		note += " An arrow: the interval goes on beyond the figure."
+	}
+	if ends[open] {
+		note += " An interval without an end goes on beyond 0 or 100 %, where no value can be."
+	}
+	if hidden {
+		note += " An interval that its mark would cover is not drawn."
+	}
+	return note
+}
+
 // grid fits the axes and places the panels from left to right.
-func (d *Dots) grid() (g grid, clipped bool) {
+func (d *Dots) grid() (g grid) {
 	var names, remarks vg.Length
 	for _, r := range d.Rows {
 		names = max(names, textWidth(shorten(r.Name, longestLabel, labelSize), labelSize))
@@ -147,17 +166,15 @@ func (d *Dots) grid() (g grid, clipped bool) {
 		if i > 0 {
 			x += panelGap
 		}
-		s, cut := panel.scale(width)
 		g.panels = append(g.panels, vg.Rectangle{Min: vg.Point{X: x}, Max: vg.Point{X: x + width}})
-		g.scales = append(g.scales, s)
+		g.scales = append(g.scales, panel.scale(width))
 		g.names = append(g.names, wrap(panel.X.name(), width+panelGap-8, face(labelSize, false)))
 		g.titled = g.titled || panel.Title != ""
-		clipped = clipped || cut
 		x += width
 	}
 	g.right = x
 	g.width = x + 10 + remarks + margin
-	return g, clipped
+	return g
 }
 
 // axisHeight is the room for tick labels and axis names below the panels.
@@ -214,8 +231,9 @@ func (panel Panel) draw(p plot, rows []Row, name []string) {
 
 // scale fits the axis to every mark, and to the intervals as far as they do
 // not squeeze the marks: an interval from two seeds can be many times wider
-// than all that was measured. clipped says whether one is cut.
-func (panel Panel) scale(width vg.Length) (s scale, clipped bool) {
+// than all that was measured. One that ends within a step of the axis is shown
+// whole.
+func (panel Panel) scale(width vg.Length) scale {
 	marks := append([]float64{}, panel.Wide...)
 	for _, m := range panel.Marks {
 		marks = append(append(marks, m.Values...), m.Hollow...)
@@ -230,25 +248,39 @@ func (panel Panel) scale(width vg.Length) (s scale, clipped bool) {
 		marks = append(marks, *panel.Reference)
 	}
 	if panel.X.Log {
-		return fitTicks(logScale(marks), width), false
+		return fitTicks(logScale(marks), width)
 	}
 	var all span
 	all.add(marks...)
-	low, high := all.low, all.high
-	room := 0.4 * (high - low)
+	round := func(low, high float64) scale { // with as much of each interval as lies within
+		held := all
+		for _, m := range panel.Marks {
+			if m.HasInterval() {
+				held.add(max(m.Mean.Low, low), min(m.Mean.High, high))
+			}
+		}
+		return roundScale(held, min(6, int(width/28)), panel.X.Unit)
+	}
+	room := 0.4 * (all.high - all.low)
+	s := round(all.low-room, all.high+room)
+	low, high, step := s.low, s.high, s.ticks[1].value-s.ticks[0].value
 	for _, m := range panel.Marks {
-		if m.hasInterval() {
-			all.add(max(m.Mean.Low, low-room), min(m.Mean.High, high+room))
+		if m.HasInterval() && m.Mean.Low >= s.low-step {
+			low = min(low, m.Mean.Low)
+		}
+		if m.HasInterval() && m.Mean.High <= s.high+step {
+			high = max(high, m.Mean.High)
 		}
 	}
-	s = fitTicks(roundScale(all, min(6, int(width/36)), panel.X.Unit), width)
-	for _, m := range panel.Marks {
-		clipped = clipped || m.hasInterval() && (m.Mean.Low < s.low || m.Mean.High > s.high)
-	}
-	return s, clipped
+	return fitTicks(round(low, high), width)
 }
 
-func (m Marks) hasInterval() bool {
+func (d *Dots) hasInterval() bool {
+	return slices.ContainsFunc(d.Panels, func(p Panel) bool { return slices.ContainsFunc(p.Marks, Marks.HasInterval) })
+}
+
+// HasInterval reports whether the mean has an interval.
+func (m Marks) HasInterval() bool {
 	return m.Mean != nil && isNumber(m.Mean.Low) && isNumber(m.Mean.High)
 }
 
@@ -266,11 +298,11 @@ func (m Marks) draw(p plot, style Style, y vg.Length) {
 	for _, v := range p.apart(m.Values) {
 		p.dot(faint(style.color(), dotOpacity), at(v, -away), 2.2)
 	}
-	if m.hasInterval() && isNumber(m.Mean.Mean) {
+	if m.HasInterval() && isNumber(m.Mean.Mean) {
 		p.interval(*m.Mean, style, y)
 	}
 	if m.Mean != nil && isNumber(m.Mean.Mean) {
-		p.mark(style, at(m.Mean.Mean, 0), 4, false)
+		p.mark(style, at(m.Mean.Mean, 0), meanSize, false)
 	}
 	p.pair(m.Pair, y)
 }
@@ -304,87 +336,28 @@ func (p plot) pair(marks []Mark, y vg.Length) {
 	}
 	for i := len(marks) - 1; i >= 0; i-- {
 		if m := marks[i]; isNumber(m.At) {
-			p.mark(m.Style, vg.Point{X: p.point(m.At, 0).X, Y: y}, 4, m.Hollow)
+			p.mark(m.Style, vg.Point{X: p.point(m.At, 0).X, Y: y}, meanSize, m.Hollow)
 		}
 	}
 }
 
-// interval draws the bar from low to high; an end beyond the plot becomes an
-// arrow.
+// interval draws the bar from low to high, unless the mark at its mean would
+// cover it.
 func (p plot) interval(i Interval, s Style, y vg.Length) {
+	if p.x.hides(i, p.Size().X) {
+		return
+	}
 	low, high := p.point(max(i.Low, p.x.low), 0).X, p.point(min(i.High, p.x.high), 0).X
 	c := s.color()
 	p.line(c, 1.8, nil, vg.Point{X: low, Y: y}, vg.Point{X: high, Y: y})
-	end := func(x vg.Length, beyond bool, back vg.Length) {
-		if beyond {
+	end := func(x vg.Length, how ending, back vg.Length) {
+		switch how {
+		case cut:
 			p.FillPolygon(c, []vg.Point{{X: x, Y: y}, {X: x + back, Y: y + 3.2}, {X: x + back, Y: y - 3.2}})
-			return
-		}
-		p.line(c, 1.8, nil, vg.Point{X: x, Y: y - 3}, vg.Point{X: x, Y: y + 3})
-	}
-	end(low, i.Low < p.x.low, 6)
-	end(high, i.High > p.x.high, -6)
-}
-
-// keyEntry explains one kind of mark.
-type keyEntry struct {
-	text string
-	draw func(p pen, at vg.Point)
-	x    vg.Length
-	row  int
-}
-
-const keySample = vg.Length(20)
-
-var keyInk = palette[len(palette)-1]
-
-func (d *Dots) key() []*keyEntry {
-	var key []*keyEntry
-	add := func(text string, draw func(p pen, at vg.Point)) {
-		if text != "" {
-			key = append(key, &keyEntry{text: text, draw: draw})
+		case whole:
+			p.line(c, 1.8, nil, vg.Point{X: x, Y: y - 3}, vg.Point{X: x, Y: y + 3})
 		}
 	}
-	add(d.Key.Mean, func(p pen, at vg.Point) {
-		p.line(keyInk, 1.8, nil, vg.Point{X: at.X - 8, Y: at.Y}, vg.Point{X: at.X + 8, Y: at.Y})
-		p.dot(keyInk, at, 3.6)
-	})
-	add(d.Key.Filled, func(p pen, at vg.Point) { p.dot(keyInk, at, 3.6) })
-	add(d.Key.Value, func(p pen, at vg.Point) { p.dot(faint(keyInk, dotOpacity), at, 2.2) })
-	add(d.Key.Hollow, func(p pen, at vg.Point) {
-		p.dot(keyInk, at, 3.4)
-		p.dot(white, at, 2.1)
-	})
-	for _, panel := range d.Panels {
-		if panel.Reference != nil && isNumber(*panel.Reference) {
-			add(panel.ReferenceName, func(p pen, at vg.Point) {
-				p.line(softInk, 0.9, thresholdDash, vg.Point{X: at.X, Y: at.Y - 6}, vg.Point{X: at.X, Y: at.Y + 6})
-			})
-		}
-	}
-	return key
-}
-
-// keyLayout places the entries between two edges, in as many rows as they
-// need, and returns the last row.
-func keyLayout(key []*keyEntry, from, to vg.Length) (row int) {
-	x := from
-	for _, k := range key {
-		width := keySample + textWidth(k.text, noteSize) + 12
-		if x > from && x+width > to {
-			x = from
-			row++
-		}
-		k.x, k.row = x, row
-		x += width
-	}
-	return row
-}
-
-func drawKey(p pen, key []*keyEntry, top vg.Length) {
-	for _, k := range key {
-		y := top - labelSize*1.5*vg.Length(k.row)
-		k.draw(p, vg.Point{X: k.x + keySample/2 - 3, Y: y})
-		p.text(k.text, k.x+keySample, y, left, noteSize, softInk)
-	}
+	end(low, p.x.ending(i.Low), 6)
+	end(high, p.x.ending(i.High), -6)
 }

@@ -382,7 +382,7 @@ func TestComparisonSaysWhatItShows(t *testing.T) {
 func TestPanels(t *testing.T) {
 	d := samplePanels(5)
 	_, _, texts, _ := read(t, mustSVG(t, d))
-	g, _ := d.grid()
+	g := d.grid()
 	middle := func(w words) float64 { return (w.left + w.right) / 2 }
 	find := func(s string) (w words) {
 		i := slices.IndexFunc(texts, func(w words) bool { return w.s == s })
@@ -426,7 +426,7 @@ func TestMarksAreWhereTheirValuesAre(t *testing.T) {
 			{Pair: []Mark{{At: 6, Style: StyleOf(2)}, {At: 8, Style: StyleOf(3), Hollow: true}}},
 		}}},
 	}
-	g, _ := d.grid()
+	g := d.grid()
 	var canvas recorder.Canvas
 	width, height, draw := d.layout()
 	draw(newPen(&canvas, width, height))
@@ -517,23 +517,91 @@ func TestFaintLines(t *testing.T) {
 }
 
 // Two seeds can give an interval far wider than the data: it must not squeeze
-// them, and the cut must be said.
+// them, and what is not drawn as it is must be said.
 func TestWideIntervalsAreCut(t *testing.T) {
-	panel := Panel{X: Axis{Label: "a", Unit: "%"}, Marks: []Marks{
-		{Values: []float64{70, 71}, Mean: &Interval{70.5, -300, 400}},
-		{Values: []float64{72, 73}, Mean: &Interval{72.5, 72, 73}},
-	}}
-	s, clipped := panel.scale(plotWidth)
-	if !clipped || s.low < 65 || s.high > 80 {
-		t.Errorf("axis %v to %v, clipped %v", s.low, s.high, clipped)
+	const (
+		arrow  = "An arrow: the interval goes on"
+		noEnd  = "An interval without an end"
+		hidden = "its mark would cover"
+	)
+	for _, c := range []struct {
+		name      string
+		unit      string
+		interval  Interval
+		low, high float64 // of the axis
+		notes     string
+	}{
+		{"as wide as the data", "%", Interval{71, 69, 73}, 69, 73, ""},
+		{"far too wide", "%", Interval{71, -300, 400}, 69, 73, arrow},
+		{"a little too wide", "%", Interval{71, 69, 73.9}, 69, 74, ""},
+		{"too wide on one side", "%", Interval{71, 60, 73}, 69, 73, arrow},
+		{"beyond 100 %", "%", Interval{99, 97, 107}, 70, 100, noEnd},
+		{"beyond 0 %", "%", Interval{10, -30, 70}, 0, 80, noEnd},
+		{"beyond 0", "", Interval{10, -200, 70}, -20, 80, arrow},
+		{"narrow", "%", Interval{71, 70.99, 71.01}, 70, 72, hidden},
+	} {
+		panel := Panel{X: Axis{Label: "a", Unit: c.unit}, Marks: []Marks{{Values: []float64{70, 72}, Mean: &c.interval}}}
+		if s := panel.scale(plotWidth); s.low != c.low || s.high != c.high {
+			t.Errorf("%s: the axis goes from %v to %v, want %v to %v", c.name, s.low, s.high, c.low, c.high)
+		}
+		d := &Dots{Rows: []Row{{Name: "a"}}, Panels: []Panel{panel}}
+		note := d.intervalNote(d.grid())
+		for _, n := range []string{arrow, noEnd, hidden} {
+			if strings.Contains(note, n) != (n == c.notes) {
+				t.Errorf("%s: the note says %q", c.name, note)
+			}
+		}
 	}
-	d := &Dots{Rows: []Row{{Name: "a"}, {Name: "b"}}, Panels: []Panel{panel}}
-	if _, _, texts, _ := read(t, mustSVG(t, d)); !strings.Contains(strings.Join(textsOf(texts), " "), "interval goes on beyond") {
-		t.Error("the figure does not say that it cuts an interval")
+}
+
+// An end of an interval is a bar where it is, an arrow where it is beyond the
+// axis, and nothing where no value can be.
+func TestIntervalEnds(t *testing.T) {
+	draws := func(i Interval) (strokes, fills int) {
+		var canvas recorder.Canvas
+		p := plot{newPen(&canvas, 100, 100), scale{high: 50, percent: true}, scale{high: 1}}
+		canvas.Actions = nil
+		p.interval(i, StyleOf(0), 50)
+		for _, a := range canvas.Actions {
+			switch a.(type) {
+			case *recorder.Stroke:
+				strokes++
+			case *recorder.Fill:
+				fills++
+			}
+		}
+		return strokes, fills
 	}
-	panel.Marks = panel.Marks[1:]
-	if _, clipped := panel.scale(plotWidth); clipped {
-		t.Error("an interval that fits counts as cut")
+	for _, c := range []struct {
+		interval       Interval
+		strokes, fills int
+	}{
+		{Interval{20, 10, 30}, 3, 0},
+		{Interval{20, -10, 30}, 2, 0},
+		{Interval{20, 10, 60}, 2, 1},
+		{Interval{20, -10, 60}, 1, 1},
+		{Interval{20, 19, 21}, 0, 0}, // the mark covers it
+	} {
+		if strokes, fills := draws(c.interval); strokes != c.strokes || fills != c.fills {
+			t.Errorf("%v: %d lines and %d arrows, want %d and %d", c.interval, strokes, fills, c.strokes, c.fills)
+		}
+	}
+}
+
+// The key shows a bar through the mean where there is one to be seen.
+func TestKeyOfMeans(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		high  float64
+		lines int
+	}{{"interval", 3, 1}, {"none", math.Inf(1), 0}} {
+		d := &Dots{
+			Rows: []Row{{Name: "a", Style: StyleOf(1)}}, Key: Key{Mean: "mean"},
+			Panels: []Panel{{Marks: []Marks{{Mean: &Interval{2, 1, c.high}}}}},
+		}
+		if _, _, _, strokes := read(t, mustSVG(t, d)); strokes["#000000"] != c.lines {
+			t.Errorf("%s: %d black lines, want %d", c.name, strokes["#000000"], c.lines)
+		}
 	}
 }
 

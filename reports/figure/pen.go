@@ -162,16 +162,14 @@ func wrap(s string, width vg.Length, f font.Face) []string {
 	return lines
 }
 
-// shorten cuts s so that it fits into width, which shows by "…".
+// shorten puts "…" for as much of the middle of s as does not fit into width:
+// names that begin alike often differ at their ends.
 func shorten(s string, width, size vg.Length) string {
-	if textWidth(s, size) <= width {
-		return s
+	short, runes := s, []rune(clean(s))
+	for n := len(runes) - 1; n > 0 && textWidth(short, size) > width; n-- {
+		short = string(runes[:n-n/2]) + "…" + string(runes[len(runes)-n/2:])
 	}
-	runes := []rune(clean(s))
-	for len(runes) > 1 && textWidth(string(runes)+"…", size) > width {
-		runes = runes[:len(runes)-1]
-	}
-	return string(runes) + "…"
+	return short
 }
 
 // frame is a picture's outline: its title and axis name above the plot, its

@@ -14,6 +14,7 @@ import (
 type scale struct {
 	low, high float64
 	log       bool
+	percent   bool // no value can lie beyond 0 or 100
 	clamped   bool // a value lies below low
 	ticks     []tick
 }
@@ -31,6 +32,32 @@ func (s scale) at(v float64) float64 {
 	}
 	v = min(max(v, s.low), s.high)
 	return math.Log(v/s.low) / math.Log(s.high/s.low)
+}
+
+// ending is how an interval's end is shown.
+type ending int
+
+const (
+	whole ending = iota // where it is
+	cut                 // by an arrow: it goes on beyond the axis
+	open                // not at all: it goes on where no value can be
+)
+
+// ending says how an interval's end at v is shown.
+func (s scale) ending(v float64) ending {
+	switch {
+	case v >= s.low && v <= s.high:
+		return whole
+	case s.percent && (v < s.low && s.low == 0 || v > s.high && s.high == 100):
+		return open
+	}
+	return cut
+}
+
+// hides reports whether the mark at an interval's mean covers it, on an axis of
+// the given length.
+func (s scale) hides(i Interval, length vg.Length) bool {
+	return vg.Length(s.at(i.High)-s.at(i.Low))*length < 2.5*meanSize
 }
 
 // span is the range of a set of values; empty before any was added.
@@ -66,19 +93,25 @@ func (s span) widened() span {
 // roundScale returns a linear scale of about n steps whose ends are ticks.
 func roundScale(of span, n int, unit string) scale {
 	of = of.widened()
-	step := roundStep(of.high-of.low, n)
-	s := scale{low: math.Floor(of.low/step+1e-9) * step, high: math.Ceil(of.high/step-1e-9) * step}
-	if unit == "%" {
-		s.low, s.high = max(s.low, 0), min(s.high, 100)
+	percent := unit == "%"
+	if low, high := max(of.low, 0), min(of.high, 100); percent && low < high {
+		of.low, of.high = low, high
 	}
+	step := roundStep(of.high-of.low, n)
+	s := scale{low: math.Floor(of.low/step+1e-9) * step, high: math.Ceil(of.high/step-1e-9) * step, percent: percent}
 	s.ticks = linearTicks(s.low, s.high, step)
 	return s
 }
 
-// tightScale returns a linear scale of about n steps that ends with the data.
+// tightScale returns a linear scale of about n parts that ends with the data.
+// Between whole numbers its ticks are whole.
 func tightScale(of span, n int) scale {
 	of = of.widened()
-	return scale{low: of.low, high: of.high, ticks: linearTicks(of.low, of.high, roundStep(of.high-of.low, n))}
+	step := roundStep(of.high-of.low, n)
+	if of.low == math.Trunc(of.low) && of.high == math.Trunc(of.high) {
+		step = max(1, step)
+	}
+	return scale{low: of.low, high: of.high, ticks: linearTicks(of.low, of.high, step)}
 }
 
 // roundStep is the step of 1, 2 or 5 times a power of ten that divides width
@@ -103,7 +136,7 @@ func linearTicks(low, high, step float64) []tick {
 		label := number(v, decimals)
 		switch {
 		case step >= 1e6 || step < 1e-5:
-			label = plain(v)
+			label = exponential(v, step)
 		case thousands && v != 0:
 			label = number(v/1000, 0) + "k"
 		}
@@ -181,16 +214,14 @@ func powersOfTwo(of span) scale {
 }
 
 // fitTicks takes ticks off a horizontal axis of the given length until their
-// labels stand apart: those between powers of ten first, then every other.
+// labels stand apart: those between powers of ten first, then that of the lower
+// end unless lower values lie there too, then every other.
 func fitTicks(s scale, length vg.Length) scale {
 	if s.log && s.crowded(length) {
-		powers := slices.DeleteFunc(slices.Clone(s.ticks), func(t tick) bool {
-			e := math.Log10(t.value)
-			return math.Abs(e-math.Round(e)) > 1e-9 && t.value > s.low*(1+1e-9)
-		})
-		if len(powers) > 1 {
-			s.ticks = powers
-		}
+		s = s.without(func(v float64) bool { return !isPowerOfTen(v) && v > s.low*(1+1e-9) })
+	}
+	if s.log && s.crowded(length) && !s.clamped {
+		s = s.without(func(v float64) bool { return !isPowerOfTen(v) })
 	}
 	for len(s.ticks) > 2 && s.crowded(length) {
 		var kept []tick
@@ -200,6 +231,20 @@ func fitTicks(s scale, length vg.Length) scale {
 		s.ticks = kept
 	}
 	return s
+}
+
+// without takes off the ticks at some values, unless that leaves fewer than two.
+func (s scale) without(drop func(float64) bool) scale {
+	kept := slices.DeleteFunc(slices.Clone(s.ticks), func(t tick) bool { return drop(t.value) })
+	if len(kept) > 1 {
+		s.ticks = kept
+	}
+	return s
+}
+
+func isPowerOfTen(v float64) bool {
+	e := math.Log10(v)
+	return math.Abs(e-math.Round(e)) <= 1e-9
 }
 
 // crowded reports whether two neighbouring labels would nearly touch.
@@ -236,6 +281,17 @@ func logTicks(s scale) []tick {
 		ticks[0].label = "≤ " + ticks[0].label
 	}
 	return ticks
+}
+
+// exponential writes a number with an exponent and as many digits as tell it from
+// the next one, a step away.
+func exponential(v, step float64) string {
+	if v == 0 {
+		return "0"
+	}
+	digits := int(math.Floor(math.Log10(math.Abs(v))+1e-9)) - int(math.Floor(math.Log10(step)+1e-9))
+	s := strconv.FormatFloat(v, 'e', max(digits, 0), 64)
+	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e−", "-", "−").Replace(s)
 }
 
 // plain writes small and large numbers without an exponent as long as a

@@ -30,6 +30,7 @@ func TestTicks(t *testing.T) {
 		{"accuracy", roundScale(span{61.3, 79.9, true}, 5, "%"), "60 65 70 75 80"},
 		{"accuracy near 100", roundScale(span{92, 99.7, true}, 5, "%"), "92 94 96 98 100"},
 		{"accuracy near 0", roundScale(span{0.4, 9, true}, 5, "%"), "0 2 4 6 8 10"},
+		{"from below 0 %", roundScale(span{-3, 100, true}, 5, "%"), "0 20 40 60 80 100"},
 		{"around zero", roundScale(span{-0.31, 0.27, true}, 5, ""), "−0.4 −0.2 0.0 0.2 0.4"},
 		{"nothing", roundScale(span{}, 5, ""), "0.0 0.2 0.4 0.6 0.8 1.0"},
 		{"one value", roundScale(span{10, 10, true}, 5, ""), "9.4 9.6 9.8 10.0 10.2 10.4 10.6"},
@@ -83,6 +84,8 @@ func TestFitTicks(t *testing.T) {
 		{"room for all", roundScale(span{0, 100, true}, 5, "%"), 190, "0 20 40 60 80 100"},
 		{"every other", roundScale(span{0, 100, true}, 10, "%"), 190, "0 20 40 60 80 100"},
 		{"powers of ten first", logScale([]float64{0.02, 0.9}), 100, "0.02 0.1 1"},
+		{"powers of ten alone", logScale([]float64{0.06, 0.9}), 120, "0.1 1"},
+		{"the end with lower values", logScale([]float64{0, 0.06, 0.9}), 110, "≤ 0.05 1"},
 		{"powers of two", powersOfTwo(span{1, 64, true}), 330, "1 2 4 8 16 32 64"},
 		{"powers of two without room", powersOfTwo(span{1, 65536, true}), 330, "1 16 256 4096 65536"},
 		{"one rank", powersOfTwo(span{1, 1, true}), 330, "1"},
@@ -148,5 +151,37 @@ func TestWrap(t *testing.T) {
 	}
 	if len(wrap("", 70, f)) != 0 {
 		t.Error("no text has lines")
+	}
+}
+
+func TestShorten(t *testing.T) {
+	const name = "norm.encoder=bn,norm.projector=none,width=16"
+	if got := shorten(name, 1000, labelSize); got != name {
+		t.Errorf("where there is room: %q", got)
+	}
+	got := shorten(name, 150, labelSize)
+	if textWidth(got, labelSize) > 150 || !strings.HasPrefix(got, "norm.enco") || !strings.HasSuffix(got, "width=16") || !strings.Contains(got, "…") {
+		t.Errorf("%q", got)
+	}
+	if got := shorten(name, 1, labelSize); got != "n…" {
+		t.Errorf("without room: %q", got)
+	}
+}
+
+// Steps are whole, and neighbouring large or small numbers are told apart.
+func TestTickLabels(t *testing.T) {
+	for _, c := range []struct {
+		scale scale
+		want  string
+	}{
+		{tightScale(span{0, 3, true}, 6), "0 1 2 3"},
+		{tightScale(span{0, 1, true}, 6), "0 1"},
+		{tightScale(span{0, 90, true}, 6), "0 20 40 60 80"},
+		{roundScale(span{1.2341e12, 1.2349e12, true}, 4, ""), "1.2340e12 1.2342e12 1.2344e12 1.2346e12 1.2348e12 1.2350e12"},
+		{roundScale(span{1.2e-6, 1.8e-6, true}, 4, ""), "1.2e−6 1.4e−6 1.6e−6 1.8e−6"},
+	} {
+		if got := labelsOf(c.scale); got != c.want {
+			t.Errorf("ticks %s, want %s", got, c.want)
+		}
 	}
 }

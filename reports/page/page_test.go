@@ -229,4 +229,7 @@ func TestScale(t *testing.T) {
 	if want := []string{"100.0%", "75.0%", "100.0%"}; !slices.Equal(got, want) {
 		t.Errorf("widths %v, want %v", got, want)
 	}
+	if n := strings.Count(html, `class="wide"`); n != 1 {
+		t.Errorf("%d figures get more room, want the first", n)
+	}
 }

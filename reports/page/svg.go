@@ -72,6 +72,10 @@ func (s *svgWriter) token(token xml.Token) {
 	}
 }
 
+// wide is the natural width beyond which a figure, one with long names, needs
+// more room than others to be read.
+const wide = 540
+
 func (s *svgWriter) start(t xml.StartElement) {
 	name := t.Name.Local
 	root := len(s.open) == 0
@@ -87,8 +91,12 @@ func (s *svgWriter) start(t xml.StartElement) {
 		s.attribute(a, root)
 	}
 	if root {
-		if width := widthOf(t); 0 < width && width <= s.widest {
+		width := widthOf(t)
+		if 0 < width && width <= s.widest {
 			s.write("width", strconv.FormatFloat(100*width/s.widest, 'f', 1, 64)+"%")
+		}
+		if width > wide {
+			s.write("class", "wide")
 		}
 		s.write("role", "img")
 		s.write("aria-label", s.label)

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// SeparatedStd is the z_std below which a projection counts as not separated.
+const SeparatedStd = 0.1
+
 // Metric describes one figure that a run reports at some of its steps, or a
 // family of them.
 type Metric struct {

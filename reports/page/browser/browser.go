@@ -65,6 +65,9 @@ func look(t *testing.T, url string, steps []string) []result {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := os.Stat(path); err != nil { // so go test knows, too, that its result depends on it
+			t.Fatal(err)
+		}
 		steps[i] = path
 	}
 	return run(t, map[string]any{"url": url, "chromium": chromium(t), "modules": modules(t), "steps": steps, "shots": shots(t)})

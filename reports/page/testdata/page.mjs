@@ -81,6 +81,14 @@ export async function readsWithoutScript({ open }) {
   assert.match(await page.locator("#claims").innerText(), /73\.9 against 74\.3/);
 }
 
+// On a phone a figure is seen whole, and the verdicts without scrolling.
+export async function fitsOnAPhone({ open }) {
+  const page = await open({ width: 390, height: 844 });
+  const cut = await page.locator(".drawing").evaluateAll((all) => all.filter((d) => d.scrollWidth > d.clientWidth).length);
+  assert.equal(cut, 0, "figures that have to be scrolled");
+  assert.ok(await page.locator(".tally").evaluate((tally) => tally.getBoundingClientRect().bottom) < 300, "the verdicts come late");
+}
+
 // The style and the script are allowed by their hashes; were they not, the page
 // would be bare.
 export async function isStyled({ page }) {
