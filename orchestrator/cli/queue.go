@@ -19,11 +19,11 @@ import (
 )
 
 func queueCommand() *cli.Command {
-	entry := func(name, usage, what string, act func(*cli.Context, *results.Store, int64) error) *cli.Command {
+	entry := func(kind, usage, what string) *cli.Command {
 		return &cli.Command{
-			Name: name, Usage: usage, UsageText: "ablate queue " + name + " ENTRY ... [--store DIR]",
+			Name: kind, Usage: usage, UsageText: "ablate queue " + kind + " ENTRY ... [--store DIR]",
 			Description: "ENTRY is the number that \"ablate queue list\" shows. " + what,
-			Action:      func(c *cli.Context) error { return eachEntry(c, act) },
+			Action:      func(c *cli.Context) error { return demandOfEntries(c, kind) },
 		}
 	}
 	return &cli.Command{
@@ -42,9 +42,9 @@ func queueCommand() *cli.Command {
 				Flags:       []cli.Flag{&cli.Int64Flag{Name: "before", Usage: "the `ENTRY` to come before", DefaultText: "to the end of its priority"}},
 				Action:      queueMove,
 			},
-			entry("pause", "hold entries back", "One that is executed saves its state and stops.", pauseEntry),
-			entry("resume", "let entries wait for their turn again", "", resumeEntry),
-			entry("remove", "take entries out of the queue", "Their results stay.", removeEntry),
+			entry(orchestrator.AskPause, "hold entries back", "One that is executed saves its state and stops."),
+			entry(orchestrator.AskResume, "let entries wait for their turn again", ""),
+			entry(orchestrator.AskRemove, "take entries out of the queue", "Their results stay."),
 			queueRunCommand(),
 			queueLogCommand(),
 		},
@@ -219,8 +219,9 @@ func entryNumber(text string) (int64, error) {
 	return id, nil
 }
 
-// eachEntry does something with each entry that the command names.
-func eachEntry(c *cli.Context, act func(*cli.Context, *results.Store, int64) error) error {
+// demandOfEntries has something done with each entry that the command names, and
+// prints what became of it.
+func demandOfEntries(c *cli.Context, kind string) error {
 	if c.NArg() == 0 {
 		return usagef("%s needs an entry: %s", nameOf(c), c.Command.UsageText)
 	}
@@ -234,24 +235,15 @@ func eachEntry(c *cli.Context, act func(*cli.Context, *results.Store, int64) err
 		if err != nil {
 			return err
 		}
-		if err := act(c, store, id); err != nil {
+		answer, err := orchestrator.DemandOfEntry(c.Context, store, storeDir(c), kind, id)
+		if err != nil {
 			return err
 		}
-		if err := printState(c, store, id); err != nil {
+		if _, err := fmt.Fprintln(c.App.Writer, answer); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// printState says where an entry stands.
-func printState(c *cli.Context, store *results.Store, id int64) error {
-	e, err := store.Entry(id)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(c.App.Writer, "entry %d, %s, is %s\n", id, e.Name, e.State)
-	return err
 }
 
 // openShared opens a store that is there for short writes.
@@ -280,54 +272,10 @@ func queueMove(c *cli.Context) error {
 	if err := store.MoveEntry(id, c.Int64("before")); err != nil {
 		return err
 	}
-	return printState(c, store, id)
-}
-
-func pauseEntry(c *cli.Context, store *results.Store, id int64) error {
-	err := store.SetEntry(id, results.EntryHeld, results.HeldByPause, results.EntryWaiting, results.EntryHeld)
-	if !errors.Is(err, results.ErrEntryState) {
-		return err
-	}
 	e, err := store.Entry(id)
 	if err != nil {
 		return err
 	}
-	if e.State != results.EntryRunning {
-		return fmt.Errorf("entry %d of the queue has ended: %s", id, e.State)
-	}
-	if err := demand(c, results.Request{Kind: orchestrator.AskPause, Study: e.Study}); err != nil {
-		return err
-	}
-	// Whoever executed it holds it; nobody does if that is dead.
-	err = store.SetEntry(id, results.EntryHeld, results.HeldByPause, results.EntryRunning)
-	if errors.Is(err, results.ErrEntryState) {
-		return nil
-	}
+	_, err = fmt.Fprintf(c.App.Writer, "entry %d, %s, is %s\n", id, e.Name, e.State)
 	return err
-}
-
-func resumeEntry(_ *cli.Context, store *results.Store, id int64) error {
-	if err := store.SetEntry(id, results.EntryWaiting, "", results.EntryHeld, results.EntryWaiting); err != nil {
-		return err
-	}
-	e, err := store.Entry(id)
-	if err != nil {
-		return err
-	}
-	return store.SetPaused(e.Study, false)
-}
-
-func removeEntry(c *cli.Context, store *results.Store, id int64) error {
-	err := store.SetEntry(id, results.EntryRemoved, "", results.EntryWaiting, results.EntryHeld, results.EntryDone, results.EntryFailed)
-	if !errors.Is(err, results.ErrEntryState) {
-		return err
-	}
-	e, err := store.Entry(id)
-	if err != nil {
-		return err
-	}
-	if e.State == results.EntryRunning && orchestrator.CurrentHead(storeDir(c)) == nil {
-		return store.SetEntry(id, results.EntryRemoved, "", results.EntryRunning) // its head is dead
-	}
-	return fmt.Errorf("entry %d of the queue is %s; give up a study that is executed with: ablate cancel %s", id, e.State, e.Name)
 }

@@ -30,8 +30,9 @@ func serveCommand() *cli.Command {
 			"Prints the address of a page with the progress, the runs at work and their curves,\n" +
 			"the queue, the logs, and the report, all kept up to date. There need not be a study\n" +
 			"yet. The page can be seen on this machine only, and changes nothing. With --token\n" +
-			"it can pause, resume, cancel and retry: the address that is printed then has a\n" +
-			"token in it, which is for nobody else. Ctrl-C ends it; what is at work goes on.",
+			"it can pause, resume, cancel and retry, and change the queue: the address that is\n" +
+			"printed then has a token in it, which is for nobody else. Ctrl-C ends it; what is\n" +
+			"at work goes on.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "addr", Usage: "listen at `HOST:PORT` of this machine, or PORT; 0 for any that is free",
 				DefaultText: fmt.Sprintf("127.0.0.1:%d, or the next port that is free", serve.DefaultPort)},

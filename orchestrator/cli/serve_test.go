@@ -107,6 +107,10 @@ func TestLivePage(t *testing.T) {
 		t.Skip("opens a browser")
 	}
 	store := filepath.Join(t.TempDir(), "store")
+	var said bytes.Buffer
+	if code := Main(t.Context(), []string{"queue", "add", "testdata/serve/slow.toml", "--store", store}, &said, &said); code != 0 {
+		t.Fatalf("queue add ends with %d and says %q", code, said.String())
+	}
 	head := start(t, "run", "testdata/serve/slow.toml", "--store", store, "--jobs", "1")
 	server := start(t, "serve", "--store", store, "--addr", "127.0.0.1:0", "--token")
 	url := server.address(t)

@@ -25,7 +25,8 @@ type entry struct {
 const maxEntries = 64
 
 // get returns what is kept under key if it is of that version of the store or a
-// newer one, else what f makes. However many ask at once, f is called once.
+// newer one, else what f makes. However many ask at once, f is called once. What
+// could not be made is made anew when it is asked for again.
 func get[T any](c *cache, key string, version int64, f func() (T, error)) (T, error) {
 	e, mine := c.claim(key, version)
 	if mine {
@@ -38,6 +39,9 @@ func get[T any](c *cache, key string, version int64, f func() (T, error)) (T, er
 			}()
 			e.value, e.err = f()
 		}()
+		if e.err != nil {
+			c.drop(key, e)
+		}
 	}
 	<-e.ready
 	value, _ := e.value.(T)
@@ -64,4 +68,12 @@ func (c *cache) claim(key string, version int64) (e *entry, mine bool) {
 	e = &entry{version: version, ready: make(chan struct{})}
 	c.entries[key] = e
 	return e, true
+}
+
+func (c *cache) drop(key string, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[key] == e {
+		delete(c.entries, key)
+	}
 }

@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"ablate/orchestrator"
@@ -24,7 +24,8 @@ const answerOfHead = answerWithin - 5*time.Second
 
 // wish is what a page asks to be done.
 type wish struct {
-	Kind     string            `json:"kind"` // "pause", "resume", "cancel" or "retry"
+	Kind     string            `json:"kind"`  // "pause", "resume", "cancel" or "retry"; of an entry "remove"
+	Entry    int64             `json:"entry"` // of the queue; by itself
 	Study    int64             `json:"study"`
 	Cell     string            `json:"cell"`
 	Run      string            `json:"run"`
@@ -65,22 +66,57 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) error {
 	if err := d.Decode(&wanted); err != nil {
 		return badRequest("the wish cannot be read: " + err.Error())
 	}
-	request, err := s.request(wanted)
+	ctx, cancel := context.WithTimeout(r.Context(), answerOfHead)
+	defer cancel()
+	do := s.demand
+	if wanted.Entry != 0 {
+		do = s.demandOfEntry
+	}
+	answer, err := do(ctx, wanted)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), answerOfHead)
-	defer cancel()
-	answer, err := orchestrator.Demand(ctx, s.Store, request)
-	if err != nil {
-		return problem{http.StatusConflict, err.Error()}
-	}
 	s.hub.look() // it shows at once
-	if strings.HasPrefix(request.Kind, orchestrator.AskRetry) && s.source.headNow() == nil {
-		answer += "; nobody works on the store: start the study with ablate run, or add it to the queue"
-	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(map[string]string{"answer": answer})
+}
+
+// demand has a wish about a study or a run carried out.
+func (s *Server) demand(ctx context.Context, wanted wish) (string, error) {
+	request, err := s.request(wanted)
+	if err != nil {
+		return "", err
+	}
+	answer, err := orchestrator.Demand(ctx, s.Store, request)
+	if err != nil {
+		return "", conflict(err)
+	}
+	if wanted.Kind == orchestrator.AskRetry && orchestrator.CurrentHead(s.Store) == nil {
+		answer += "; nobody works on the store: start the study with ablate run, or add it to the queue"
+	}
+	return answer, nil
+}
+
+// demandOfEntry has a wish about an entry of the queue carried out.
+func (s *Server) demandOfEntry(ctx context.Context, wanted wish) (string, error) {
+	if wanted.Study != 0 || wanted.Cell != "" || wanted.Run != "" || len(wanted.Outcomes) > 0 {
+		return "", badRequest("an entry of the queue comes by itself")
+	}
+	store, err := results.OpenShared(s.Store)
+	if err != nil {
+		return "", err
+	}
+	defer store.Close()
+	answer, err := orchestrator.DemandOfEntry(ctx, store, s.Store, wanted.Kind, wanted.Entry)
+	return answer, conflict(err)
+}
+
+// conflict is the error about a wish that can be read, but not be carried out.
+func conflict(err error) error {
+	if err == nil || errors.Is(err, results.ErrNotFound) {
+		return err
+	}
+	return problem{http.StatusConflict, err.Error()}
 }
 
 // request makes a wish what a head understands, if it is about things that are

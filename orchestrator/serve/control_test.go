@@ -116,6 +116,33 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// Entries of the queue are paused, resumed and removed as by "ablate queue".
+func TestAskOfEntry(t *testing.T) {
+	s := newSite(t, secret)
+	if err := s.store.Enqueue(s.study, nil, &results.Entry{Options: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	queue := s.page() + "/queue"
+	s.wants(s.ask("GET", queue, ""), 200, "waiting", "Pause entry 1", "Remove entry 1")
+	s.wants(s.wish(`{"kind":"pause","entry":1}`), 200, "entry 1, tiny, is held")
+	s.wants(s.ask("GET", queue, ""), 200, "paused", "Resume entry 1", "Remove entry 1")
+	s.wants(s.wish(`{"kind":"resume","entry":1}`), 200, "entry 1, tiny, is waiting")
+	if err := s.store.SetEntry(1, results.EntryRunning, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.store.Close() // its head is dead
+	s.wants(s.ask("GET", queue, ""), 200, "interrupted", "Pause entry 1", "Remove entry 1")
+	s.wants(s.wish(`{"kind":"pause","entry":1}`), 200, "tiny is paused")
+	s.wants(s.wish(`{"kind":"remove","entry":1}`), 200, "entry 1, tiny, is removed")
+	if a := s.ask("GET", queue, ""); strings.Contains(a.text, "data-ask") {
+		t.Errorf("what has ended can be changed: %s", a.text)
+	}
+	s.wants(s.wish(`{"kind":"pause","entry":1}`), 409, "has ended: removed")
+	s.wants(s.wish(`{"kind":"pause","entry":9}`), 404, "the queue has no entry 9")
+	s.wants(s.wish(`{"kind":"cancel","entry":1}`), 409, "can be paused, resumed and removed")
+	s.wants(s.wish(`{"kind":"pause","entry":1,"study":1}`), 400, "comes by itself")
+}
+
 func TestAskNonsense(t *testing.T) {
 	s := newSite(t, secret)
 	for body, want := range map[string]string{

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -124,47 +125,56 @@ func (h *hub) current() int64 {
 	return h.server.source.look()
 }
 
-// events is a stream of what has changed: "change" for all but the report,
-// "report" for that.
+// events is a page's stream: "change" when something has changed but the report,
+// "report" for that, and of a run's page what its log says. A browser has but six
+// connections to a server, so a page has one stream for all it is told.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
-	study, err := strconv.ParseInt(r.FormValue("study"), 10, 64)
-	if err != nil && r.FormValue("study") != "" {
-		return badRequest("study is a number")
+	study, err := numberOf(r, "study")
+	if err != nil {
+		return err
+	}
+	follow, err := s.logOf(r)
+	if err != nil {
+		return err
 	}
 	st, err := s.stream(w, r)
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	v := s.hub.join(study)
-	defer s.hub.leave(v)
-	// What has changed between the making of the page and now.
-	tell(v.changed)
-	tell(v.reported)
-	ping := time.NewTicker(pingEvery)
-	defer ping.Stop()
-	for err == nil {
-		select {
-		case <-r.Context().Done():
-			return nil
-		case <-s.done:
-			return nil
-		case <-v.changed:
-			err = st.send("change", "")
-		case <-v.reported:
-			err = st.send("report", "")
-		case <-ping.C:
-			err = st.send("ping", "")
-		}
+	st.viewer = s.hub.join(study)
+	defer s.hub.leave(st.viewer)
+	// What has changed between the making of the page and now. It comes before the
+	// log: a page that sees a change after the log's end may ask for the log again.
+	err = errors.Join(st.send("change", ""), st.send("report", ""))
+	if follow != nil && err == nil {
+		err = follow(st)
 	}
-	return nil // the viewer has gone
+	for err == nil {
+		_, err = st.next(nil)
+	}
+	return nil // the viewer has gone, or the server stops
+}
+
+// numberOf is what a request says under a name, a number from 1; 0 if it says
+// nothing.
+func numberOf(r *http.Request, name string) (int64, error) {
+	text := r.FormValue(name)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if text != "" && (err != nil || n < 1) {
+		return 0, badRequest(name + " is a number from 1")
+	}
+	return n, nil
 }
 
 // stream is an answer that goes on.
 type stream struct {
-	w      http.ResponseWriter
-	out    *http.ResponseController
-	places chan struct{}
+	*viewer
+	w       http.ResponseWriter
+	out     *http.ResponseController
+	request *http.Request
+	server  *Server
+	ping    *time.Ticker
 }
 
 // stream begins to answer with Server-Sent Events, if there is a place left.
@@ -179,10 +189,31 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) (*stream, error)
 		return nil, problem{http.StatusServiceUnavailable, "too many pages look at this store; close some"}
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	return &stream{w: w, out: http.NewResponseController(w), places: s.streams}, nil
+	return &stream{w: w, out: http.NewResponseController(w), request: r, server: s, ping: time.NewTicker(pingEvery)}, nil
 }
 
-func (st *stream) close() { <-st.places }
+func (st *stream) close() {
+	st.ping.Stop()
+	<-st.server.streams
+}
+
+// next waits for something to tell and tells it, or until tick has something.
+func (st *stream) next(tick <-chan time.Time) (ticked bool, err error) {
+	select {
+	case <-st.request.Context().Done():
+		return false, st.request.Context().Err()
+	case <-st.server.done:
+		return false, http.ErrServerClosed
+	case <-st.changed:
+		return false, st.send("change", "")
+	case <-st.reported:
+		return false, st.send("report", "")
+	case <-st.ping.C:
+		return false, st.send("ping", "")
+	case <-tick:
+		return true, nil
+	}
+}
 
 // send sends an event; data has no line ends.
 func (st *stream) send(event, data string) error {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"ablate/orchestrator"
@@ -19,31 +18,34 @@ const (
 	logEvery = 300 * time.Millisecond
 )
 
-// log streams what an attempt tells: an event "lines" with a JSON list of lines,
-// now and then.
-func (s *Server) log(w http.ResponseWriter, r *http.Request) error {
-	run, err := s.run(r)
-	if err != nil {
-		return err
+// logOf returns what sends the log of the run that a request names, nil if it
+// names none: an event "lines" with a JSON list of lines now and then, and "end",
+// or "problem", when nothing more is to come.
+func (s *Server) logOf(r *http.Request) (func(*stream) error, error) {
+	id := r.FormValue("run")
+	if id == "" {
+		return nil, nil
 	}
-	attempt := 0
-	if text := r.FormValue("attempt"); text != "" {
-		if attempt, err = strconv.Atoi(text); err != nil || attempt < 1 {
-			return badRequest("an attempt is a number from 1")
+	attempt, err := numberOf(r, "attempt")
+	if err != nil {
+		return nil, err
+	}
+	run, err := s.run(id)
+	if err != nil {
+		return nil, err
+	}
+	return func(st *stream) error {
+		l := logStream{stream: st}
+		over := func() (bool, error) { return s.isOver(run.ID) }
+		err := s.Log(run.ID, int(attempt), l.line, over, l.wait)
+		if l.gone != nil {
+			return l.gone
 		}
-	}
-	st, err := s.stream(w, r)
-	if err != nil {
-		return err
-	}
-	defer st.close()
-	l := &logStream{stream: st, request: r, done: s.done, sent: time.Now()}
-	over := func() (bool, error) { return s.isOver(run.ID) }
-	err = s.Log(run.ID, attempt, l.line, over, l.wait)
-	if err = errors.Join(err, l.flush()); err != nil && r.Context().Err() == nil {
-		return st.send("problem", words.Printable(err.Error()))
-	}
-	return st.send("end", "")
+		if err = errors.Join(err, l.flush()); err != nil {
+			return st.send("problem", words.Printable(err.Error()))
+		}
+		return st.send("end", "")
+	}, nil
 }
 
 // isOver reports whether nothing more is to come of a run for now.
@@ -64,10 +66,8 @@ func (s *Server) isOver(id string) (over bool, err error) {
 // logStream gathers lines until there are no more for the moment.
 type logStream struct {
 	*stream
-	request *http.Request
-	done    <-chan struct{}
-	lines   []LogLine
-	sent    time.Time
+	lines []LogLine
+	gone  error // why nobody reads it any more
 }
 
 func (l *logStream) line(line LogLine) error {
@@ -81,33 +81,22 @@ func (l *logStream) line(line LogLine) error {
 
 // wait sends what there is, and waits for more.
 func (l *logStream) wait() error {
-	if err := l.flush(); err != nil {
-		return err
+	l.gone = l.flush()
+	tick := time.After(logEvery)
+	for ticked := false; !ticked && l.gone == nil; {
+		ticked, l.gone = l.next(tick)
 	}
-	select {
-	case <-l.request.Context().Done():
-		return l.request.Context().Err()
-	case <-l.done:
-		return errStopped
-	case <-time.After(logEvery):
-		return nil
-	}
+	return l.gone
 }
-
-var errStopped = errors.New("the server stops")
 
 func (l *logStream) flush() error {
 	if len(l.lines) == 0 {
-		if time.Since(l.sent) < pingEvery {
-			return nil
-		}
-		l.sent = time.Now()
-		return l.send("ping", "")
+		return nil
 	}
 	text, err := json.Marshal(l.lines[max(0, len(l.lines)-lastLines):])
 	if err != nil {
 		return err
 	}
-	l.lines, l.sent = l.lines[:0], time.Now()
+	l.lines = l.lines[:0]
 	return l.send("lines", string(text))
 }

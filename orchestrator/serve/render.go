@@ -31,6 +31,7 @@ type shell struct {
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"allStates": func() []string { return states },
+	"ofEntry":   ofEntry,
 	"clock":     clock,
 	"overrides": overrides,
 	"pick":      pick,
@@ -65,6 +66,16 @@ type choice struct {
 
 func pick(v diffView, name, now string) choice {
 	return choice{name, now, v.Cells, v.Few, now != "" && !slices.Contains(v.Cells, now)}
+}
+
+// entryButton asks for something to be done with an entry of the queue.
+type entryButton struct {
+	Entry           results.Entry
+	Kind, Yes, Says string
+}
+
+func ofEntry(e results.Entry, kind, says string) entryButton {
+	return entryButton{e, kind, strings.ToUpper(kind[:1]) + kind[1:], says}
 }
 
 // write answers with a page or a part of one. What the viewer has already is not

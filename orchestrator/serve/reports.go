@@ -62,6 +62,7 @@ func (r *reports) make(study, version int64, p *report, last [32]byte) {
 	body, digest, err := r.server.report(study, last)
 	if err != nil {
 		body = template.HTML(`<p class="problem">` + html.EscapeString(err.Error()) + `</p>`)
+		digest = [32]byte{} // the next change of the store is another try
 	}
 	r.mu.Lock()
 	first, fresh := p.version == 0, digest != last || err != nil

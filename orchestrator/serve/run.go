@@ -44,9 +44,8 @@ type setting struct{ Key, Value string }
 // runID is what the store calls runs. Nothing else gets near the file system.
 var runID = regexp.MustCompile(`^[0-9A-Za-z]{1,128}$`)
 
-// run finds the run that a request names by its ID, or the beginning of it.
-func (s *Server) run(r *http.Request) (run *results.Run, err error) {
-	id := r.PathValue("run")
+// run finds a run by its ID, or the beginning of it.
+func (s *Server) run(id string) (run *results.Run, err error) {
 	if !runID.MatchString(id) {
 		return nil, notFound(fmt.Sprintf("%q is no run: an id is made of letters and digits", id))
 	}
@@ -73,7 +72,7 @@ func (s *Server) runPage(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return s.write(w, r, "run", shell{
-		Title: fmt.Sprintf("%s, seed %d", view.Cell, view.Seed), Live: "/events", Path: s.Store, Control: s.Token != "", Body: view,
+		Title: fmt.Sprintf("%s, seed %d", view.Cell, view.Seed), Live: "/events?run=" + view.ID, Path: s.Store, Control: s.Token != "", Body: view,
 	})
 }
 
@@ -86,15 +85,13 @@ func (s *Server) runPart(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		return s.write(w, r, "run-"+part, view)
-	case "log":
-		return s.log(w, r)
 	default:
-		return notFound(fmt.Sprintf("a run has no page %q; it has state, metrics and log", part))
+		return notFound(fmt.Sprintf("a run has no page %q; it has state and metrics", part))
 	}
 }
 
 func (s *Server) viewRun(r *http.Request) (*runView, error) {
-	run, err := s.run(r)
+	run, err := s.run(r.PathValue("run"))
 	if err != nil {
 		return nil, err
 	}

@@ -69,8 +69,8 @@ type Server struct {
 	done    <-chan struct{}
 }
 
-// maxStreams is how many streams of events may be open at a time. A page has two
-// at most, and closes them while it is hidden.
+// maxStreams is how many streams of events may be open at a time. A page has one,
+// and closes it while it is hidden.
 const maxStreams = 64
 
 // New returns a server. It ends its streams when ctx ends.

@@ -140,10 +140,14 @@ func (s *site) serve(token string) {
 					return err
 				}
 			}
-			if end, err := over(); end || err != nil {
-				return err
+			for {
+				if end, err := over(); end || err != nil {
+					return err
+				}
+				if err := wait(); err != nil {
+					return err
+				}
 			}
-			return wait()
 		},
 	})
 	web := httptest.NewServer(s.server.Handler())
@@ -215,7 +219,7 @@ func TestPages(t *testing.T) {
 	if start.StatusCode != http.StatusSeeOther || start.Header.Get("Location") != s.page() {
 		t.Errorf("/ leads to %q with %d", start.Header.Get("Location"), start.StatusCode)
 	}
-	s.wants(s.ask("GET", s.page(), ""), 200, "<h1 dir=\"auto\">tiny</h1>", "1/4 runs done", "is at work since",
+	s.wants(s.ask("GET", s.page(), ""), 200, "<h1 dir=\"auto\">tiny</h1>", "1/4 runs done", "works on the store since",
 		"<b>2</b> waiting", "1 to 4 of 4 runs")
 	s.wants(s.ask("GET", s.page()+"/work", ""), 200, "step 50/100, train, 321 images/s", "<svg", "loss <b>0.02</b>",
 		`aria-label="loss: 1 at step 0, 0.02 at step 49"`)
@@ -310,9 +314,9 @@ func TestTraversal(t *testing.T) {
 	}
 	s.save("hostile", "../../outside", "..", "a/b", "*")
 	for _, path := range []string{
-		"/run/%2e%2e", "/run/%2e%2e/state", "/run/a%2fb/log", "/run/..%2f..%2foutside/log",
-		"/run/..%2f..%2foutside", "/run/%2e%2e/log", "/run/../../outside/log", "/assets/..%2ftemplates.html", "/assets/%2e%2e%2flive.js",
-		"/run/aa11%00/log", "/run/aa11%2f..%2fbb21/state", "/study/1%2f../report", "/run/*/log", "/run/%25/log",
+		"/run/%2e%2e", "/run/%2e%2e/state", "/events?run=a%2fb", "/events?run=..%2f..%2foutside",
+		"/run/..%2f..%2foutside", "/events?run=%2e%2e", "/run/../../outside/state", "/assets/..%2ftemplates.html", "/assets/%2e%2e%2flive.js",
+		"/events?run=aa11%00", "/run/aa11%2f..%2fbb21/state", "/study/1%2f../report", "/events?run=*", "/events?run=%25",
 	} {
 		if a := s.ask("GET", path, ""); a.StatusCode == 200 || strings.Contains(a.text, "outside\n") {
 			t.Errorf("%s is answered with %d: %s", path, a.StatusCode, a.text)
@@ -447,6 +451,42 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// A report that cannot be made is told, and tried again when the store changes,
+// even if no run has ended since.
+func TestReportFails(t *testing.T) {
+	s := newSite(t, "")
+	works := s.server.Report
+	s.server.Report = func(*results.Store, *results.Study) (template.HTML, error) {
+		defer s.reports.Add(1)
+		if s.reports.Load() == 0 {
+			return "", errors.New("it is <b>broken</b>")
+		}
+		return works(s.store, s.study)
+	}
+	events := s.events(fmt.Sprint("/events?study=", s.study.ID))
+	s.shows(events, "report", s.page()+"/report", "it is &lt;b&gt;broken")
+	s.run("aa12", 1, 10, "")
+	s.shows(events, "report", s.page()+"/report", "of tiny")
+}
+
+// What could not be made is not kept.
+func TestCacheForgetsErrors(t *testing.T) {
+	var c cache
+	made := 0
+	if _, err := get(&c, "key", 1, func() (int, error) { return 0, errors.New("broken") }); err == nil {
+		t.Error("there is no error")
+	}
+	for range 2 { // the second is the first one's
+		got, err := get(&c, "key", 1, func() (int, error) { made++; return 7, nil })
+		if got != 7 || err != nil {
+			t.Errorf("it is %d, %v", got, err)
+		}
+	}
+	if made != 1 {
+		t.Errorf("it was made %d times", made)
+	}
+}
+
 // While nobody looks nothing is done, and the last to leave stops the watch.
 func TestNobodyLooks(t *testing.T) {
 	s := newSite(t, "")
@@ -509,14 +549,42 @@ func TestReplacedStore(t *testing.T) {
 	s.wants(s.ask("GET", s.page(), ""), 200, "other", "0/4 runs done")
 }
 
+// A run's page is told by one stream what its log says and what has changed.
 func TestLogStream(t *testing.T) {
 	s := newSite(t, "")
-	a := s.ask("GET", "/run/aa11/log", "")
-	s.wants(a, 200, "event: lines", `"text":"aa11 line 2\u003cscript`, "event: end")
-	if a.Header.Get("Content-Type") != "text/event-stream" {
-		t.Errorf("it is %s", a.Header.Get("Content-Type"))
+	events := s.events("/events?run=aa11&attempt=1")
+	if first := <-events; first != "change" {
+		t.Errorf("it begins with %q, not with what has changed since the page was made", first)
 	}
-	s.wants(s.ask("GET", "/run/aa11/log?attempt=x", ""), 400, "an attempt is a number")
+	s.await(events, "lines")
+	if data := <-events; !strings.Contains(data, `"text":"aa11 line 2\u003cscript`) {
+		t.Errorf("the log is %s", data)
+	}
+	s.await(events, "end")
+	s.run("aa12", 1, 10, "")
+	s.await(events, "change")
+	s.wants(s.ask("GET", "/events?run=aa11&attempt=x", ""), 400, "attempt is a number")
+	s.wants(s.ask("GET", "/events?study=0", ""), 400, "study is a number")
+	s.wants(s.ask("GET", "/events?run=zz", ""), 404, "has no run")
+	if n := len(s.server.streams); n != 1 {
+		t.Errorf("%d streams are open", n)
+	}
+}
+
+// While a log is followed, what has changed is told all the same.
+func TestLogFollows(t *testing.T) {
+	s := newSite(t, "")
+	s.run("aa12", 1, 10, "")
+	lock, err := orchestrator.Acquire(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	events := s.events("/events?run=aa12")
+	s.await(events, "lines")
+	s.await(events, "change")
+	s.run("bb21", 1, 10, "")
+	s.await(events, "change")
 }
 
 // There are only so many streams.

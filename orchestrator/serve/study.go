@@ -267,6 +267,7 @@ func (s *Server) reportPart(w http.ResponseWriter, r *http.Request, id int64) er
 	case <-s.done:
 		return problem{http.StatusServiceUnavailable, "the server stops"}
 	}
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin))
 	s.reports.mu.Lock()
 	body := p.body
 	s.reports.mu.Unlock()

@@ -80,7 +80,8 @@
   }
   let shown = "";
 
-  // The stream. A hidden page has none: nobody looks at it.
+  // The stream: of what has changed, and of a run's page the log. A hidden page
+  // has none: nobody looks at it.
   let stream = null, retry = 0;
   function say(state, text) {
     const place = one("#live");
@@ -92,10 +93,13 @@
     const url = document.body.dataset.live;
     clearTimeout(retry);
     if (stream || !url || document.hidden) return;
-    stream = new EventSource(url);
-    stream.addEventListener("open", () => say("live", "live"));
+    stream = new EventSource(url + log.choice());
+    stream.addEventListener("open", () => { say("live", "live"); log.begin(); });
     stream.addEventListener("change", changed);
     stream.addEventListener("report", refreshReport);
+    stream.addEventListener("lines", (e) => log.add(JSON.parse(e.data)));
+    stream.addEventListener("problem", (e) => log.end(e.data));
+    stream.addEventListener("end", () => log.end("nothing more for now"));
     stream.addEventListener("error", () => {
       say("lost", "not connected, trying again");
       if (stream?.readyState === EventSource.CLOSED) {
@@ -105,8 +109,13 @@
     });
   }
   function disconnect() {
+    clearTimeout(retry);
     stream?.close();
     stream = null;
+  }
+  function reconnect() {
+    disconnect();
+    connect();
   }
   async function changed() {
     if (one("[data-reload]")) {
@@ -115,14 +124,11 @@
       return;
     }
     refreshAll();
-    log.wake();
+    if (log.goesOn()) reconnect();
   }
-  document.addEventListener("visibilitychange", () => {
-    document.hidden ? disconnect() : connect();
-    document.hidden ? log.stop() : log.start();
-  });
-  addEventListener("pagehide", () => { disconnect(); log.stop(); });
-  addEventListener("pageshow", (e) => { if (e.persisted) { connect(); log.start(); } });
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+  addEventListener("pagehide", disconnect);
+  addEventListener("pageshow", (e) => { if (e.persisted) connect(); });
 
   // Lists are filtered and paged by the server.
   function queryOf(form, page) {
@@ -167,8 +173,8 @@
   // The log of an attempt, as it is written.
   const log = (() => {
     const place = one("[data-log]"), form = one("[data-log-choice]"), keep = 3000;
-    let source = null, ended = false;
-    if (!place) return { start() {}, stop() {}, wake() {} };
+    if (!place) return { choice: () => "", goesOn: () => false, begin() {} };
+    let ended = false;
     const state = (text) => { one("#log-state").textContent = text; };
     function line(l) {
       const p = document.createElement("p"), kind = document.createElement("b");
@@ -183,34 +189,29 @@
       p.append(kind, " ", l.text);
       return p;
     }
+    function begin() {
+      place.replaceChildren();
+      state("following");
+      ended = false;
+    }
     function add(lines) {
       place.append(...lines.map(line));
       while (place.childElementCount > keep) place.firstElementChild.remove();
       if (form.elements.follow.checked) place.scrollTop = place.scrollHeight;
     }
-    function start() {
-      if (source || document.hidden) return;
-      const attempt = form.elements.attempt.value;
-      source = new EventSource(place.dataset.log + (attempt ? `?attempt=${attempt}` : ""));
-      ended = false;
-      source.addEventListener("open", () => { place.replaceChildren(); state("following"); });
-      source.addEventListener("lines", (e) => add(JSON.parse(e.data)));
-      source.addEventListener("problem", (e) => { stop(); state(e.data); ended = true; });
-      source.addEventListener("end", () => { stop(); state("nothing more for now"); ended = true; });
-      source.addEventListener("error", () => { if (source?.readyState === EventSource.CLOSED) { stop(); ended = true; } });
-    }
-    function stop() {
-      source?.close();
-      source = null;
+    function end(text) {
+      state(text);
+      ended = true;
     }
     form.addEventListener("submit", (e) => e.preventDefault());
     form.addEventListener("change", (e) => {
       place.dataset.kind = form.elements.kind.value;
-      if (e.target.name === "attempt") { stop(); start(); }
+      if (e.target.name === "attempt") reconnect();
     });
+    const choice = () => (form.elements.attempt.value ? `&attempt=${form.elements.attempt.value}` : "");
     // Of a run that is at work again there is more to come.
-    const wake = () => { if (ended && !source && one("[data-state]")?.dataset.state === "running") start(); };
-    return { start, stop, wake };
+    const goesOn = () => ended && !form.elements.attempt.value && one("[data-state]")?.dataset.state === "running";
+    return { choice, goesOn, begin, add, end };
   })();
 
   // Control, with the token that the address had behind its #. It is kept for
@@ -286,5 +287,4 @@
   all("[data-late]").forEach(refresh);
   refreshReport();
   connect();
-  log.start();
 })();

@@ -36,6 +36,8 @@ export async function b_runs_are_filtered({ page }) {
 }
 
 export async function c_logs_follow({ page }) {
+  const streams = [];
+  page.on("request", (r) => { if (r.resourceType() === "eventsource" && r.frame().url().includes("/run/")) streams.push(r.url()); });
   await page.click(".card h3 a");
   await becomes(page, ".log", "stderr process \\d+ begins <b>boldly</b>");
   await becomes(page, "#log-state", "following");
@@ -43,6 +45,10 @@ export async function c_logs_follow({ page }) {
   assert.equal(await page.locator(".log p.stderr:visible").count(), 0);
   const step = await page.textContent("#state p:nth-of-type(2)");
   await page.waitForFunction((old) => document.querySelector("#state p:nth-of-type(2)").textContent !== old, step, soon);
+  assert.equal(streams.length, 1, `a page has one stream, not ${streams}`); // of the browser's six to a server
+  await page.selectOption("[data-log-choice] [name=attempt]", "1");
+  await becomes(page, ".log", "stderr process \\d+ begins");
+  assert.match(streams[1], /&attempt=1$/);
 }
 
 // A run is cancelled, so that the next ones are started, and end: the report
@@ -93,4 +99,16 @@ export async function e_pause_and_resume({ page, url }) {
   await page.click("#status .controls button:text('Resume')");
   await page.click("#sure .strong");
   await becomes(page, "#answer", "no longer paused");
+}
+
+// An entry of the queue is held back, waits again and is taken out.
+export async function f_queue({ page }) {
+  for (const [name, answer, state] of [["Pause", "is held", "held"], ["Resume", "is waiting", "waiting"], ["Remove", "is removed", "The queue is empty"]]) {
+    await page.getByRole("button", { name: `${name} entry 1` }).click();
+    assert.match(await page.textContent("#sure-says"), /^Entry 1, slow: /);
+    await page.click("#sure .strong");
+    await becomes(page, "#answer", `entry 1, slow, ${answer}`);
+    await becomes(page, "#queue", state);
+  }
+  assert.equal(await page.locator("#queue button").count(), 0);
 }
